@@ -1,0 +1,21 @@
+//! The domain of Frontdesk: who works there, who is invited, what happened, and who is to be told.
+//!
+//! It knows SQL, and knows neither HTTP nor WebAssembly. Start at [`cx`]: every change is one unit of work. Each
+//! feature is a folder with the rules in `mod.rs` and its statements in `store.rs`.
+
+pub mod cx;
+pub mod db;
+pub mod event;
+pub mod ids;
+pub mod invalid;
+pub mod invitations;
+pub mod outbox;
+pub mod page;
+pub mod password;
+pub mod roles;
+pub mod secret;
+pub mod sessions;
+pub mod staff;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod time;

@@ -1,0 +1,175 @@
+//! Reading, and the unit of work: the only way in which anything changes.
+//!
+//! ```text
+//! let mut view = service.read().await?;              // most requests: a reader, no transaction
+//! let mut cx = service.begin(caller).await?;         // a transaction, its instant, and who acts
+//! invitations::cancel(&mut cx, id).await?;
+//! cx.commit().await?;                                // without it nothing was
+//! ```
+
+use std::{net::IpAddr, sync::Arc};
+
+use tokio::sync::Notify;
+
+use crate::{
+    db::{self, Conn, Db, Reader, Tx},
+    event::Event,
+    ids::{Chance, EventId, StaffId},
+    on,
+    outbox::{self, Mail},
+    secret::Keyring,
+    time::{Clock, Timestamp},
+};
+
+/// What every use of the domain needs. One for the whole process.
+#[derive(Clone, Debug)]
+pub struct Service {
+    pub db: Db,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+    pub keys: Keyring,
+    /// Rung after a commit that left something to deliver.
+    pub outbox_bell: Arc<Notify>,
+}
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// Frontdesk itself.
+    System,
+    /// Somebody who has not logged in.
+    Guest,
+    Staff(StaffId),
+}
+
+/// Who acts, and from where: attribution of everything a unit of work does.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub actor: Actor,
+    pub address: Option<IpAddr>,
+    pub request_id: Option<String>,
+}
+
+impl Caller {
+    pub fn system() -> Self {
+        Self { actor: Actor::System, address: None, request_id: None }
+    }
+}
+
+/// Something that can be asked: a [`View`], or a [`Cx`] that also sees its own changes.
+pub trait Reads: Send {
+    fn db(&mut self) -> Conn<'_>;
+    fn now(&self) -> Timestamp;
+}
+
+/// A look at the data.
+#[derive(Debug)]
+pub struct View {
+    reader: Reader,
+    now: Timestamp,
+}
+
+impl Reads for View {
+    fn db(&mut self) -> Conn<'_> {
+        self.reader.conn()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+/// A unit of work: one transaction, one instant, one caller.
+#[derive(Debug)]
+pub struct Cx {
+    tx: Tx,
+    now: Timestamp,
+    caller: Caller,
+    service: Service,
+    ring: bool,
+}
+
+impl Reads for Cx {
+    fn db(&mut self) -> Conn<'_> {
+        self.tx.conn()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+}
+
+impl Service {
+    pub async fn read(&self) -> Result<View, db::Error> {
+        Ok(View { reader: self.db.read().await?, now: self.clock.now() })
+    }
+
+    pub async fn begin(&self, caller: Caller) -> Result<Cx, db::Error> {
+        let tx = self.db.begin().await?;
+        // After the wait for the write lock: what is judged by this instant is judged now.
+        Ok(Cx { tx, now: self.clock.now(), caller, service: self.clone(), ring: false })
+    }
+}
+
+impl Cx {
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub fn chance(&self) -> &dyn Chance {
+        &*self.service.chance
+    }
+
+    pub fn keys(&self) -> &Keyring {
+        &self.service.keys
+    }
+
+    /// Writes down what happened.
+    pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
+        let event = event.into();
+        let id = EventId::new(self.now, self.chance());
+        store::insert_event(self, id, &event).await?;
+        Ok(id)
+    }
+
+    /// Writes down what happened, and that somebody is to get a mail about it.
+    pub async fn emit_and_mail(&mut self, event: impl Into<Event>, mail: Mail) -> Result<EventId, db::Error> {
+        let id = self.emit(event).await?;
+        outbox::enqueue(self, id, mail).await?;
+        self.ring = true;
+        Ok(id)
+    }
+
+    /// Keeps everything that was done, then rings for whoever delivers.
+    pub async fn commit(self) -> Result<(), db::Error> {
+        self.tx.commit().await?;
+        if self.ring {
+            self.service.outbox_bell.notify_one();
+        }
+        Ok(())
+    }
+}
+
+mod store {
+    use super::*;
+
+    pub(super) async fn insert_event(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
+        let (kind, actor) = match cx.caller.actor {
+            Actor::System => ("system", None),
+            Actor::Guest => ("guest", None),
+            Actor::Staff(id) => ("staff", Some(id)),
+        };
+        let address = cx.caller.address.map(|address| address.to_string());
+        let data = serde_json::to_string(event).expect("events are plain data");
+        let (now, request_id) = (cx.now, cx.caller.request_id.clone());
+        on!(cx.db(), conn => {
+            sqlx::query(
+                "INSERT INTO events (id, at, name, actor_kind, actor_id, address, request_id, data)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )
+            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(address).bind(request_id).bind(data)
+            .execute(conn).await.map(|_| ())
+        })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,289 @@
+//! The two databases behind one SQL text.
+//!
+//! Store functions take a [`Conn`] and write their statement once; [`on!`](crate::on) types it for each engine.
+//! Reads come from the readers' pool, changes from a [`Tx`], and nothing else opens a connection.
+
+use std::{path::Path, str::FromStr, time::Duration};
+
+use sqlx::{
+    AssertSqlSafe, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction,
+    migrate::{Migration, MigrationType, Migrator},
+    pool::PoolConnection,
+    postgres::{PgConnectOptions, PgConnection, PgPoolOptions},
+    sqlite::{
+        SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
+    },
+};
+
+/// What the database would not do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A conflict with what others do at the same time, or a database that is busy. Trying again is safe: nothing was kept.
+    #[error("the database is busy")]
+    TryAgain(#[source] sqlx::Error),
+    #[error("{0}")]
+    Failed(#[source] sqlx::Error),
+    #[error("the database could not be brought up to date: {0}")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolTimedOut => Self::TryAgain(error),
+            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: BUSY, and BUSY_SNAPSHOT.
+            sqlx::Error::Database(cause)
+                if matches!(cause.code().as_deref(), Some("40001" | "40P01" | "5" | "517")) =>
+            {
+                Self::TryAgain(error)
+            }
+            _ => Self::Failed(error),
+        }
+    }
+}
+
+/// An open database.
+#[derive(Clone, Debug)]
+pub enum Db {
+    Sqlite { writer: SqlitePool, readers: SqlitePool },
+    Postgres(PgPool),
+}
+
+/// How many connections read (and, on PostgreSQL, write) at once.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolSize {
+    pub sqlite_readers: u32,
+    pub postgres: u32,
+}
+
+impl Default for PoolSize {
+    fn default() -> Self {
+        Self { sqlite_readers: 4, postgres: 16 }
+    }
+}
+
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+
+impl Db {
+    /// Opens `sqlite:PATH` (made if absent) or `postgres://…`, and brings its tables up to date.
+    pub async fn open(url: &str, size: PoolSize) -> Result<Self, Error> {
+        let db = if url.starts_with("sqlite:") {
+            Self::open_sqlite(url, size).await?
+        } else {
+            let options = PgConnectOptions::from_str(url)?.application_name("frontdesk");
+            let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(ACQUIRE_TIMEOUT);
+            Self::Postgres(pool.connect_with(options).await?)
+        };
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    /// The URL of a SQLite database in a file.
+    pub fn sqlite_url(file: &Path) -> String {
+        format!("sqlite:{}", file.display())
+    }
+
+    async fn open_sqlite(url: &str, size: PoolSize) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::from_str(url)?
+            .create_if_missing(true)
+            .foreign_keys(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(ACQUIRE_TIMEOUT)
+            // Nothing that is deleted, tokens least of all, stays readable in free pages.
+            .pragma("secure_delete", "ON");
+        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        // The writer comes first: it makes the file and turns WAL on.
+        let writer = pool().max_connections(1).connect_with(options.clone()).await?;
+        let readers = pool()
+            .max_connections(size.sqlite_readers)
+            .min_connections(1)
+            .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
+            .await?;
+        Ok(Self::Sqlite { writer, readers })
+    }
+
+    async fn migrate(&self) -> Result<(), Error> {
+        let mut migrator = Migrator::with_migrations(
+            MIGRATIONS
+                .iter()
+                .map(|&(version, name, sql)| {
+                    Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+                })
+                .collect(),
+        );
+        migrator.set_locking(false);
+        match self {
+            // One process per file: the host holds a lock on the data directory.
+            Self::Sqlite { writer, .. } => migrator.run(writer).await?,
+            Self::Postgres(pool) => {
+                // A row instead of an advisory lock, which the databases that speak PostgreSQL's protocol lack.
+                let table = "CREATE TABLE IF NOT EXISTS migration_lock (slot BIGINT PRIMARY KEY)";
+                if sqlx::query(table).execute(pool).await.is_err() {
+                    // Two nodes at once: "if not exists" still races in the catalogue, and the other one has won.
+                    sqlx::query(table).execute(pool).await?;
+                }
+                let row = "INSERT INTO migration_lock VALUES (1) ON CONFLICT DO NOTHING";
+                sqlx::query(row).execute(pool).await?;
+                let mut lock = pool.begin().await?;
+                sqlx::query("UPDATE migration_lock SET slot = 1").execute(&mut *lock).await?;
+                migrator.run(pool).await?;
+                lock.commit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// A connection to read with.
+    pub async fn read(&self) -> Result<Reader, Error> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// A transaction to change with. On SQLite it holds the one write lock from here on.
+    pub async fn begin(&self) -> Result<Tx, Error> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+const MIGRATIONS: &[(i64, &str, &str)] =
+    &[(1, "foundation", include_str!("../migrations/0001_foundation.sql"))];
+
+/// A connection of the readers' pool.
+#[derive(Debug)]
+pub enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Reader {
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::Postgres(conn) => Conn::Postgres(conn),
+        }
+    }
+}
+
+/// An open transaction. Dropped without [`Tx::commit`], it never was.
+#[derive(Debug)]
+pub enum Tx {
+    Sqlite(Transaction<'static, Sqlite>),
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    pub async fn commit(self) -> Result<(), Error> {
+        Ok(match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        })
+    }
+}
+
+/// Either engine's connection, borrowed for one statement.
+#[derive(Debug)]
+pub enum Conn<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+/// Types one statement for both engines: `on!(db, conn => sqlx::query(SQL).bind(x).execute(conn).await)`.
+#[macro_export]
+macro_rules! on {
+    ($db:expr, $conn:ident => $body:expr) => {
+        match $db {
+            $crate::db::Conn::Sqlite($conn) => $body,
+            $crate::db::Conn::Postgres($conn) => $body,
+        }
+    };
+}
+
+/// A value for a statement that is put together at run time.
+#[derive(Clone, Debug)]
+pub enum Arg {
+    Text(String),
+    Int(i64),
+    Bool(bool),
+}
+
+/// SQL with optional parts. Everything that comes from outside is bound, never pasted.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    text: String,
+    args: Vec<Arg>,
+}
+
+impl Sql {
+    pub fn new(text: &'static str) -> Self {
+        Self { text: text.into(), args: Vec::new() }
+    }
+
+    pub fn push(&mut self, text: &'static str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds `$n` for `arg`.
+    pub fn bind(&mut self, arg: Arg) -> &mut Self {
+        self.args.push(arg);
+        self.text.push_str(&format!("${}", self.args.len()));
+        self
+    }
+
+    pub async fn execute(self, db: Conn<'_>) -> Result<(), Error> {
+        Ok(on!(db, conn => {
+            let mut query = sqlx::query(AssertSqlSafe(self.text));
+            for arg in self.args {
+                query = match arg {
+                    Arg::Text(text) => query.bind(text),
+                    Arg::Int(int) => query.bind(int),
+                    Arg::Bool(bool) => query.bind(bool),
+                };
+            }
+            query.execute(conn).await.map(|_| ())
+        })?)
+    }
+
+    pub async fn fetch_all<T>(self, db: Conn<'_>) -> Result<Vec<T>, Error>
+    where
+        T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>
+            + for<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow>
+            + Send
+            + Unpin,
+    {
+        Ok(on!(db, conn => {
+            let mut query = sqlx::query_as(AssertSqlSafe(self.text));
+            for arg in self.args {
+                query = match arg {
+                    Arg::Text(text) => query.bind(text),
+                    Arg::Int(int) => query.bind(int),
+                    Arg::Bool(bool) => query.bind(bool),
+                };
+            }
+            query.fetch_all(conn).await
+        })?)
+    }
+}

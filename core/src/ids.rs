@@ -1,0 +1,152 @@
+//! Identifiers, and the chance they are drawn from.
+
+use std::fmt;
+
+use crate::time::Timestamp;
+
+/// Where randomness comes from: identifiers, tokens, salts, nonces.
+pub trait Chance: fmt::Debug + Send + Sync {
+    /// Fills `bytes` with bytes nobody can guess.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+/// The operating system's random number generator.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemChance;
+
+impl Chance for SystemChance {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place that asks the operating system for randomness"
+    )]
+    fn fill(&self, bytes: &mut [u8]) {
+        // Without randomness no token is safe, so there is nothing to go on with.
+        getrandom::fill(bytes).expect("the operating system gives random bytes");
+    }
+}
+
+/// N bytes of chance.
+pub fn bytes<const N: usize>(chance: &dyn Chance) -> [u8; N] {
+    let mut bytes = [0; N];
+    chance.fill(&mut bytes);
+    bytes
+}
+
+/// A UUID version 7 (RFC 9562): ordered by time, so that new rows lie together in an index.
+pub fn uuid(at: Timestamp, chance: &dyn Chance) -> uuid::Uuid {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes(chance)).into_uuid()
+}
+
+macro_rules! ids {
+    ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(uuid::Uuid);
+
+        impl $name {
+            pub fn new(at: Timestamp, chance: &dyn Chance) -> Self {
+                Self(uuid(at, chance))
+            }
+
+            pub const fn from_u128(id: u128) -> Self {
+                Self(uuid::Uuid::from_u128(id))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                text.parse().map(Self)
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.collect_str(self)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(from)?;
+                text.parse().map_err(|_| serde::de::Error::custom("an id is a UUID"))
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({ "type": "string", "format": "uuid" })
+            }
+        }
+
+        // Stored as text, the same on both databases.
+        impl<DB: sqlx::Database> sqlx::Type<DB> for $name where String: sqlx::Type<DB> {
+            fn type_info() -> DB::TypeInfo {
+                <String as sqlx::Type<DB>>::type_info()
+            }
+
+            fn compatible(ty: &DB::TypeInfo) -> bool {
+                <String as sqlx::Type<DB>>::compatible(ty)
+            }
+        }
+
+        impl<'q, DB: sqlx::Database> sqlx::Encode<'q, DB> for $name where String: sqlx::Encode<'q, DB> {
+            fn encode_by_ref(
+                &self,
+                buffer: &mut DB::ArgumentBuffer,
+            ) -> Result<sqlx::encode::IsNull, sqlx::error::BoxDynError> {
+                self.to_string().encode(buffer)
+            }
+        }
+
+        impl<'r, DB: sqlx::Database> sqlx::Decode<'r, DB> for $name where &'r str: sqlx::Decode<'r, DB> {
+            fn decode(value: DB::ValueRef<'r>) -> Result<Self, sqlx::error::BoxDynError> {
+                Ok(<&'r str as sqlx::Decode<'r, DB>>::decode(value)?.parse()?)
+            }
+        }
+    )* };
+}
+
+ids! {
+    /// A member of staff.
+    StaffId,
+    /// A role of staff.
+    RoleId,
+    /// A login of one member of staff or one user.
+    SessionId,
+    /// An invitation, of staff or to an account.
+    InvitationId,
+    /// Something that happened.
+    EventId,
+    /// One message to one place. The plugin gets it as idempotency key.
+    DeliveryId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_time_and_survive_text() {
+        let early = StaffId::new(Timestamp::from_millis(1), &SystemChance);
+        let late = StaffId::new(Timestamp::from_millis(2), &SystemChance);
+        assert!(early < late);
+        assert_eq!(early.to_string().parse::<StaffId>().unwrap(), early);
+    }
+}

@@ -1,0 +1,161 @@
+//! What is wrong with what somebody sent, field by field, all of it at once.
+
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// One field and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct FieldError {
+    /// The name of the field in the request.
+    pub field: String,
+    /// For programs: `required`, `fixed`, `malformed`, `too_long`, `unknown`.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// The fields that were refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Invalid(pub Vec<FieldError>);
+
+impl Invalid {
+    pub fn one(field: &str, code: &'static str, message: impl Into<String>) -> Self {
+        let mut invalid = Self::default();
+        invalid.add(field, code, message);
+        invalid
+    }
+
+    pub fn add(&mut self, field: &str, code: &'static str, message: impl Into<String>) {
+        self.0.push(FieldError { field: field.into(), code, message: message.into() });
+    }
+
+    /// Keeps the value, or the error under `field`.
+    pub fn take<T: Default>(&mut self, field: &str, checked: Result<T, (&'static str, String)>) -> T {
+        checked.unwrap_or_else(|(code, message)| {
+            self.add(field, code, message);
+            T::default()
+        })
+    }
+
+    pub fn ok(self) -> Result<(), Self> {
+        if self.0.is_empty() { Ok(()) } else { Err(self) }
+    }
+}
+
+type Checked = Result<String, (&'static str, String)>;
+
+/// A username: a letter, then ASCII letters and digits, 64 at most.
+pub fn username(text: &str) -> Checked {
+    let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
+    if first && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        Ok(text.into())
+    } else {
+        Err((
+            "malformed",
+            "A username begins with a letter and holds only letters and digits, 64 at most.".into(),
+        ))
+    }
+}
+
+/// A name of a person: something to read, in one line, 100 characters at most.
+pub fn person_name(text: &str) -> Checked {
+    let text = text.trim();
+    if text.is_empty() {
+        Err(("required", "A name is wanted.".into()))
+    } else if text.chars().count() > 100 {
+        Err(("too_long", "A name has at most 100 characters.".into()))
+    } else if text.chars().any(char::is_control) {
+        Err(("malformed", "A name is one line of text.".into()))
+    } else {
+        Ok(text.into())
+    }
+}
+
+/// An email address that mail can be sent to (RFC 5321, section 4.1.2): a domain name, no display name, no address literal.
+pub fn email(text: &str) -> Checked {
+    let text = text.trim();
+    let options =
+        email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
+    let well_formed = email_address::EmailAddress::parse_with_options(text, options)
+        .is_ok_and(|address| !address.local_part().starts_with('"'));
+    if well_formed && text.len() <= 254 && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        Ok(text.into())
+    } else {
+        Err(("malformed", "An email address looks like name@example.com.".into()))
+    }
+}
+
+/// A language tag (RFC 5646): `en`, `pt-BR`.
+pub fn language(text: &str) -> Checked {
+    let mut parts = text.split('-');
+    let language = parts.next().unwrap_or_default();
+    let well_formed = (2..=3).contains(&language.len())
+        && language.bytes().all(|byte| byte.is_ascii_lowercase())
+        && parts.all(|part| {
+            (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        });
+    if well_formed && text.len() <= 35 {
+        Ok(text.into())
+    } else {
+        Err(("malformed", "A language is a tag like en or pt-BR.".into()))
+    }
+}
+
+/// How names are compared: without regard to case.
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Reads text that should be one of an enum's names; `field` is blamed otherwise.
+pub fn parse<T: FromStr>(field: &str, text: &str, wanted: &str) -> Result<T, Invalid> {
+    text.parse().map_err(|_| Invalid::one(field, "unknown", format!("Use one of {wanted}.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_letters_and_digits_and_begin_with_a_letter() {
+        for good in ["a", "Ada1815", &"x".repeat(64)] {
+            assert!(username(good).is_ok(), "{good}");
+        }
+        for bad in ["", "1a", "a b", "a@b", "ä", "a-b", "a\n", &"x".repeat(65)] {
+            assert!(username(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn emails_can_be_sent_to() {
+        for good in ["ada@example.com", "a+b@mail.example.co.uk", "ünï@exämple.com"] {
+            assert_eq!(email(good).as_deref(), Ok(good));
+        }
+        let long = format!("{}@example.com", "a".repeat(250));
+        let bad = [
+            "",
+            "ada",
+            "ada@",
+            "@example.com",
+            "ada@localhost",
+            "Ada <ada@example.com>",
+            "a@[127.0.0.1]",
+            "a@example.com\r\nBcc: b@example.com",
+            "a b@example.com",
+            "\"a b\"@example.com",
+            &long,
+        ];
+        for bad in bad {
+            assert!(email(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn languages_are_tags() {
+        assert!(language("en").is_ok() && language("pt-BR").is_ok());
+        for bad in ["", "english", "en_US", "EN", "en-", "en--US"] {
+            assert!(language(bad).is_err(), "{bad}");
+        }
+    }
+}

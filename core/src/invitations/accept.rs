@@ -1,0 +1,95 @@
+//! Accepting: the link is spent, somebody comes in, and is logged in.
+
+use super::{Error, StaffInvitation, lookup, store};
+use crate::{
+    cx::{Cx, Reads},
+    event::InvitationAccepted,
+    ids::StaffId,
+    invalid::{self, Invalid},
+    outbox,
+    password::PasswordHash,
+    roles,
+    secret::{Token, TokenHash},
+    sessions::{self, Client, Method},
+    staff::{self as people, NewStaff},
+};
+
+/// What the invitee gives: exactly what [`StaffInvitation::needs`] names.
+#[derive(Clone, Debug)]
+pub struct StaffAcceptance {
+    pub username: Option<String>,
+    pub email: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+}
+
+/// Who came in, and their first session.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    pub staff: StaffId,
+    pub session: Token,
+}
+
+impl StaffAcceptance {
+    /// Whether these fields go with the invitation. For a refusal before a password is hashed; [`accept_staff`] checks
+    /// again.
+    pub fn check(&self, invitation: &StaffInvitation) -> Result<(), Invalid> {
+        self.complete(invitation).map(|_| ())
+    }
+
+    fn complete(&self, invitation: &StaffInvitation) -> Result<NewStaff, Invalid> {
+        let mut invalid = Invalid::default();
+        let mut field =
+            |name, given: &Option<String>, fixed: &Option<String>, check: fn(&str) -> _| match (given, fixed)
+            {
+                (Some(_), Some(_)) => {
+                    invalid.add(name, "fixed", "The invitation decides this; leave it out.");
+                    String::new()
+                }
+                (Some(given), None) => invalid.take(name, check(given)),
+                (None, Some(fixed)) => fixed.clone(),
+                (None, None) => {
+                    invalid.add(name, "required", "This is wanted.");
+                    String::new()
+                }
+            };
+        let new = NewStaff {
+            email: field("email", &self.email, &invitation.email, invalid::email),
+            first_name: field("first_name", &self.first_name, &invitation.first_name, invalid::person_name),
+            last_name: field("last_name", &self.last_name, &invitation.last_name, invalid::person_name),
+            username: field("username", &self.username, &invitation.username, invalid::username),
+            language: invitation.language.clone(),
+        };
+        invalid.ok().map(|()| new)
+    }
+}
+
+/// Spends the link and brings the invitee in. Of any number at once, one succeeds.
+pub async fn accept_staff(
+    cx: &mut Cx,
+    token: &TokenHash,
+    acceptance: StaffAcceptance,
+    password: PasswordHash,
+    client: &Client,
+) -> Result<Accepted, Error> {
+    let Some(id) = store::spend(cx, token).await? else {
+        // Why not? The answer of the look-up; a link that works for it was spent between the two statements.
+        return Err(lookup(cx, token).await.err().unwrap_or(Error::Used));
+    };
+    let invitation = store::find(cx.db(), id).await?.ok_or(Error::Unknown)?;
+    let new = acceptance.complete(&invitation)?;
+    let role = roles::find(cx, invitation.role_id).await?.ok_or(Error::Unknown)?;
+    let (email, username) = (new.email.clone(), new.username.clone());
+    let staff = people::create(cx, new, &role, password).await?;
+    store::set_staff(cx, id, staff).await?;
+    outbox::make_obsolete(cx, &id.to_string(), "the link was used").await?;
+    cx.emit(InvitationAccepted { invitation_id: id, kind: "staff", email, staff_id: staff, username })
+        .await?;
+    let session = match sessions::start(cx, staff, Method::Invitation, client).await {
+        Ok(session) => session,
+        Err(sessions::Error::Db(error)) => return Err(error.into()),
+        // Created in this transaction, so neither gone nor disabled.
+        Err(sessions::Error::Refused) => return Err(Error::Unknown),
+    };
+    Ok(Accepted { staff, session })
+}

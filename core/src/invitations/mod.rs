@@ -1,0 +1,177 @@
+//! Invitations: one-time links that bring people in.
+//!
+//! What is the same for every kind stands in the `invitations` table (link, expiry, spending); what a member of staff
+//! will be, in `staff_invitations`. Looking at a link spends nothing; [`accept`](accept::accept_staff) does.
+
+mod accept;
+mod first;
+mod staff;
+mod store;
+
+use std::{str::FromStr, time::Duration};
+
+use crate::{
+    cx::Reads,
+    db,
+    ids::{InvitationId, RoleId, StaffId},
+    invalid::Invalid,
+    roles::Rights,
+    secret::TokenHash,
+    staff as people,
+    time::Timestamp,
+};
+
+pub use accept::{Accepted, StaffAcceptance, accept_staff};
+pub use first::first_administrator;
+pub use staff::{
+    Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list, resend,
+};
+
+/// How long a link lives, to the millisecond: at this age it is dead.
+pub const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// How long the first administrator's link lives.
+pub const FIRST_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An invitation to become a member of staff.
+#[derive(Clone, Debug)]
+pub struct StaffInvitation {
+    pub id: InvitationId,
+    /// None only for the first administrator, whom nobody knows yet.
+    pub email: Option<String>,
+    pub language: String,
+    pub role_id: RoleId,
+    pub role_name: String,
+    pub role_rights: Rights,
+    /// What the inviter chose, if anything; the invitee then cannot.
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub invited_by: Option<StaffId>,
+    pub created_at: Timestamp,
+    pub sent_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub accepted_at: Option<Timestamp>,
+    pub cancelled_at: Option<Timestamp>,
+    pub staff_id: Option<StaffId>,
+}
+
+/// What became of an invitation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    Expired,
+    Accepted,
+    Cancelled,
+}
+
+impl Status {
+    pub const NAMES: &'static str = "pending, expired, accepted, cancelled";
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+            Self::Accepted => "accepted",
+            Self::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl FromStr for Status {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let all = [Self::Pending, Self::Expired, Self::Accepted, Self::Cancelled];
+        all.into_iter().find(|status| status.name() == text).ok_or(())
+    }
+}
+
+impl StaffInvitation {
+    pub fn status(&self, now: Timestamp) -> Status {
+        if self.accepted_at.is_some() {
+            Status::Accepted
+        } else if self.cancelled_at.is_some() {
+            Status::Cancelled
+        } else if self.expires_at <= now {
+            Status::Expired
+        } else {
+            Status::Pending
+        }
+    }
+
+    /// What the invitee must still give.
+    pub fn needs(&self) -> Vec<&'static str> {
+        let missing = [
+            ("email", self.email.is_none()),
+            ("first_name", self.first_name.is_none()),
+            ("last_name", self.last_name.is_none()),
+            ("username", self.username.is_none()),
+            ("password", true),
+        ];
+        missing.into_iter().filter(|(_, is)| *is).map(|(field, _)| field).collect()
+    }
+
+    fn check(&self, now: Timestamp) -> Result<(), Error> {
+        match self.status(now) {
+            Status::Pending => Ok(()),
+            Status::Expired => Err(Error::Expired),
+            Status::Accepted => Err(Error::Used),
+            Status::Cancelled => Err(Error::Cancelled),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such invitation")]
+    Unknown,
+    #[error("the invitation was accepted before")]
+    Used,
+    #[error("the invitation has expired")]
+    Expired,
+    #[error("a newer link took the place of this one")]
+    Replaced,
+    #[error("the invitation was cancelled")]
+    Cancelled,
+    #[error("some fields are wrong")]
+    Invalid(Invalid),
+    /// The role permits what the inviter may not.
+    #[error("the role goes beyond the inviter's own permissions")]
+    BeyondOwnPermissions,
+    #[error("somebody has that username")]
+    UsernameTaken,
+    #[error("a member of staff has that email address")]
+    EmailTaken,
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+impl From<people::Error> for Error {
+    fn from(error: people::Error) -> Self {
+        match error {
+            people::Error::UsernameTaken => Self::UsernameTaken,
+            people::Error::EmailTaken => Self::EmailTaken,
+            people::Error::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+/// The invitation behind a link, if the link still works. Spends nothing.
+pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<StaffInvitation, Error> {
+    let now = reads.now();
+    match store::find_by_token(reads.db(), token).await? {
+        Some(invitation) => invitation.check(now).map(|()| invitation),
+        None if store::was_replaced(reads.db(), token).await? => Err(Error::Replaced),
+        None => Err(Error::Unknown),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! What those who may invite do with staff invitations.
+
+use super::{Error, LIFETIME, StaffInvitation, Status, store};
+use crate::{
+    cx::{Cx, Reads},
+    db,
+    event::{InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
+    ids::{InvitationId, RoleId},
+    invalid::{self, Invalid},
+    outbox::{self, Mail, MailContent, Recipient},
+    page::{Page, PageRequest},
+    roles::{self, Role},
+    secret::Token,
+    sessions::Authenticated,
+    staff as people,
+};
+
+/// Whom to invite, as what.
+#[derive(Clone, Debug)]
+pub struct NewStaffInvitation {
+    pub email: String,
+    pub role_id: RoleId,
+    pub username: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub language: Option<String>,
+}
+
+/// What to change: the outer `None` leaves a field alone, the inner one clears it.
+#[derive(Clone, Debug, Default)]
+pub struct StaffInvitationChange {
+    pub email: Option<String>,
+    pub role_id: Option<RoleId>,
+    pub username: Option<Option<String>>,
+    pub first_name: Option<Option<String>>,
+    pub last_name: Option<Option<String>>,
+    pub language: Option<String>,
+}
+
+/// An invitation together with its link's token, for the one answer that may carry it.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub invitation: StaffInvitation,
+    pub token: Token,
+}
+
+pub async fn find(reads: &mut impl Reads, id: InvitationId) -> Result<StaffInvitation, Error> {
+    store::find(reads.db(), id).await?.ok_or(Error::Unknown)
+}
+
+/// The newest first. Without a status: those that can still be acted on, pending and expired.
+pub async fn list(
+    reads: &mut impl Reads,
+    status: Option<Status>,
+    request: &PageRequest,
+) -> Result<Page<StaffInvitation>, db::Error> {
+    let now = reads.now();
+    let total = request.total(reads.db(), store::select_one(status, now)).await?;
+    let rows = store::list(reads.db(), status, now, request).await?;
+    Ok(request.page(rows, total, |row| (row.created_at, row.id.to_string())))
+}
+
+pub async fn invite_staff(cx: &mut Cx, by: &Authenticated, new: NewStaffInvitation) -> Result<Link, Error> {
+    let mut invalid = Invalid::default();
+    let email = invalid.take("email", invalid::email(&new.email));
+    let username = new.username.map(|name| invalid.take("username", invalid::username(&name)));
+    let first_name = new.first_name.map(|name| invalid.take("first_name", invalid::person_name(&name)));
+    let last_name = new.last_name.map(|name| invalid.take("last_name", invalid::person_name(&name)));
+    let language = invalid.take("language", invalid::language(new.language.as_deref().unwrap_or("en")));
+    let role = role_to_give(cx, by, new.role_id, &mut invalid).await?;
+    invalid.ok()?;
+    refuse_taken(cx, Some(&email), username.as_deref()).await?;
+
+    let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
+    let expires_at = cx.now().plus(LIFETIME);
+    store::insert(cx, id, &token.hash(), &email, &language, by.staff, expires_at).await?;
+    store::insert_staff_part(cx, id, role.id, [&username, &first_name, &last_name].map(Option::as_deref))
+        .await?;
+
+    let invitation = find(cx, id).await?;
+    let created = InvitationCreated { invitation_id: id, kind: "staff", email: Some(email), role: role.name };
+    let mail = mail(cx, &invitation, &token).await?;
+    match mail {
+        Some(mail) => cx.emit_and_mail(created, mail).await?,
+        None => cx.emit(created).await?,
+    };
+    Ok(Link { invitation, token })
+}
+
+/// Makes a new link, good for seven days, and kills the old one, expired or not.
+pub async fn resend(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<Link, Error> {
+    let before = open(cx, by, id).await?;
+    let token = renew(cx, &before).await?;
+    let invitation = find(cx, id).await?;
+    let resent = InvitationResent { invitation_id: id, kind: "staff", email: invitation.email.clone() };
+    match mail(cx, &invitation, &token).await? {
+        Some(mail) => cx.emit_and_mail(resent, mail).await?,
+        None => cx.emit(resent).await?,
+    };
+    Ok(Link { invitation, token })
+}
+
+/// Changes an invitation that nobody has accepted yet. A new address gets a new link, and the old link dies: whoever
+/// had it is not the one who is invited.
+pub async fn change_staff(
+    cx: &mut Cx,
+    by: &Authenticated,
+    id: InvitationId,
+    change: StaffInvitationChange,
+) -> Result<(StaffInvitation, Option<Token>), Error> {
+    let before = open(cx, by, id).await?;
+    let mut after = before.clone();
+    let mut invalid = Invalid::default();
+    if let Some(email) = change.email {
+        after.email = Some(invalid.take("email", invalid::email(&email)));
+    }
+    if let Some(name) = change.username {
+        after.username = name.map(|name| invalid.take("username", invalid::username(&name)));
+    }
+    if let Some(name) = change.first_name {
+        after.first_name = name.map(|name| invalid.take("first_name", invalid::person_name(&name)));
+    }
+    if let Some(name) = change.last_name {
+        after.last_name = name.map(|name| invalid.take("last_name", invalid::person_name(&name)));
+    }
+    if let Some(language) = change.language {
+        after.language = invalid.take("language", invalid::language(&language));
+    }
+    if let Some(role) = change.role_id {
+        after.role_id = role_to_give(cx, by, role, &mut invalid).await?.id;
+    }
+    invalid.ok()?;
+
+    let readdressed = after.email != before.email;
+    let renamed = after.username != before.username;
+    refuse_taken(
+        cx,
+        after.email.as_deref().filter(|_| readdressed),
+        after.username.as_deref().filter(|_| renamed),
+    )
+    .await?;
+    store::update(cx, &after).await?;
+
+    let changed = [
+        ("email", readdressed),
+        ("role_id", after.role_id != before.role_id),
+        ("username", renamed),
+        ("first_name", after.first_name != before.first_name),
+        ("last_name", after.last_name != before.last_name),
+        ("language", after.language != before.language),
+    ];
+    let changed = changed.into_iter().filter(|(_, did)| *did).map(|(field, _)| field).collect();
+    let edited = InvitationEdited { invitation_id: id, kind: "staff", email: after.email, changed };
+    if !readdressed {
+        cx.emit(edited).await?;
+        return Ok((find(cx, id).await?, None));
+    }
+    let token = renew(cx, &before).await?;
+    let invitation = find(cx, id).await?;
+    match mail(cx, &invitation, &token).await? {
+        Some(mail) => cx.emit_and_mail(edited, mail).await?,
+        None => cx.emit(edited).await?,
+    };
+    Ok((invitation, Some(token)))
+}
+
+/// Kills the link for good.
+pub async fn cancel(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<(), Error> {
+    let invitation = open(cx, by, id).await?;
+    store::cancel(cx, id).await?;
+    outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
+    cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email: invitation.email }).await?;
+    Ok(())
+}
+
+/// Locks the invitation, so that it cannot be accepted meanwhile, and refuses one that is over or beyond `by`.
+async fn open(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<StaffInvitation, Error> {
+    store::lock(cx, id).await?;
+    let invitation = find(cx, id).await?;
+    // The first administrator's belongs to nobody: `frontdesk serve` prints it.
+    if invitation.email.is_none() {
+        return Err(Error::Unknown);
+    }
+    match invitation.status(cx.now()) {
+        Status::Pending | Status::Expired => {}
+        Status::Accepted => return Err(Error::Used),
+        Status::Cancelled => return Err(Error::Cancelled),
+    }
+    if !by.rights.covers(&invitation.role_rights) {
+        return Err(Error::BeyondOwnPermissions);
+    }
+    Ok(invitation)
+}
+
+async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
+    let token = Token::new(cx.chance());
+    let expires_at = cx.now().plus(LIFETIME);
+    if !store::replace_token(cx, before.id, &token.hash(), expires_at).await? {
+        return Err(Error::Used);
+    }
+    outbox::make_obsolete(cx, &before.id.to_string(), "a newer link took its place").await?;
+    Ok(token)
+}
+
+async fn role_to_give(
+    cx: &mut Cx,
+    by: &Authenticated,
+    id: RoleId,
+    invalid: &mut Invalid,
+) -> Result<Role, Error> {
+    let Some(role) = roles::find(cx, id).await? else {
+        invalid.add("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.");
+        return Err(std::mem::take(invalid).into());
+    };
+    if by.rights.covers(&role.rights) { Ok(role) } else { Err(Error::BeyondOwnPermissions) }
+}
+
+async fn refuse_taken(cx: &mut Cx, email: Option<&str>, username: Option<&str>) -> Result<(), Error> {
+    if let Some(email) = email
+        && people::email_exists(cx, email).await?
+    {
+        return Err(Error::EmailTaken);
+    }
+    if let Some(username) = username
+        && people::find_login(cx, username).await?.is_some()
+    {
+        return Err(Error::UsernameTaken);
+    }
+    Ok(())
+}
+
+async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Result<Option<Mail>, db::Error> {
+    let Some(address) = invitation.email.clone() else { return Ok(None) };
+    let inviter = match invitation.invited_by {
+        Some(id) => {
+            people::find(cx, id).await?.map(|staff| format!("{} {}", staff.first_name, staff.last_name))
+        }
+        None => None,
+    };
+    let names = [invitation.first_name.as_deref(), invitation.last_name.as_deref()];
+    Ok(Some(Mail {
+        content: MailContent::StaffInvitation {
+            invitation_id: invitation.id,
+            inviter,
+            role: invitation.role_name.clone(),
+            expires_at: invitation.expires_at,
+        },
+        recipient: Recipient {
+            name: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
+            address,
+            language: invitation.language.clone(),
+        },
+        token: token.clone(),
+        useful_until: invitation.expires_at,
+    }))
+}

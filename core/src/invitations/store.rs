@@ -1,0 +1,266 @@
+use super::{StaffInvitation, Status};
+use crate::{
+    cx::{Cx, Reads},
+    db::{self, Arg, Conn, Sql},
+    ids::{InvitationId, RoleId, StaffId},
+    on,
+    page::{PageColumns, PageRequest},
+    roles::Rights,
+    secret::TokenHash,
+    time::Timestamp,
+};
+
+const SELECT: &str =
+    "SELECT i.id, i.email, i.language, p.role_id, r.name AS role_name, r.everything, r.permissions,
+    p.username, p.first_name, p.last_name, i.invited_by, i.created_at, i.sent_at, i.expires_at, i.accepted_at,
+    i.cancelled_at, p.staff_id
+    FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id JOIN roles r ON r.id = p.role_id";
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: InvitationId,
+    email: Option<String>,
+    language: String,
+    role_id: RoleId,
+    role_name: String,
+    everything: bool,
+    permissions: String,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    invited_by: Option<StaffId>,
+    created_at: Timestamp,
+    sent_at: Timestamp,
+    expires_at: Timestamp,
+    accepted_at: Option<Timestamp>,
+    cancelled_at: Option<Timestamp>,
+    staff_id: Option<StaffId>,
+}
+
+impl From<Row> for StaffInvitation {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            language: row.language,
+            role_id: row.role_id,
+            role_name: row.role_name,
+            role_rights: Rights::from_columns(row.everything, &row.permissions),
+            username: row.username,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            invited_by: row.invited_by,
+            created_at: row.created_at,
+            sent_at: row.sent_at,
+            expires_at: row.expires_at,
+            accepted_at: row.accepted_at,
+            cancelled_at: row.cancelled_at,
+            staff_id: row.staff_id,
+        }
+    }
+}
+
+pub(super) async fn find(db: Conn<'_>, id: InvitationId) -> Result<Option<StaffInvitation>, db::Error> {
+    const SQL: &str = const_format::concatcp!(SELECT, " WHERE i.id = $1");
+    let row: Option<Row> = on!(db, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(StaffInvitation::from))
+}
+
+pub(super) async fn find_by_token(
+    db: Conn<'_>,
+    token: &TokenHash,
+) -> Result<Option<StaffInvitation>, db::Error> {
+    const SQL: &str = const_format::concatcp!(SELECT, " WHERE i.token_hash = $1");
+    let row: Option<Row> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
+    Ok(row.map(StaffInvitation::from))
+}
+
+pub(super) async fn was_replaced(db: Conn<'_>, token: &TokenHash) -> Result<bool, db::Error> {
+    let row: Option<(InvitationId,)> = on!(db, conn => {
+        sqlx::query_as("SELECT invitation_id FROM replaced_invitation_tokens WHERE token_hash = $1")
+            .bind(token).fetch_optional(conn).await
+    })?;
+    Ok(row.is_some())
+}
+
+fn filter(sql: &mut Sql, status: Option<Status>, now: Timestamp) {
+    sql.push(" WHERE i.kind = 'staff' AND i.email IS NOT NULL");
+    match status {
+        Some(Status::Accepted) => sql.push(" AND i.accepted_at IS NOT NULL"),
+        Some(Status::Cancelled) => sql.push(" AND i.cancelled_at IS NOT NULL"),
+        None | Some(Status::Pending | Status::Expired) => {
+            sql.push(" AND i.accepted_at IS NULL AND i.cancelled_at IS NULL")
+        }
+    };
+    match status {
+        Some(Status::Pending) => sql.push(" AND i.expires_at > ").bind(Arg::Int(now.as_millis())),
+        Some(Status::Expired) => sql.push(" AND i.expires_at <= ").bind(Arg::Int(now.as_millis())),
+        _ => sql,
+    };
+}
+
+pub(super) fn select_one(status: Option<Status>, now: Timestamp) -> Sql {
+    let mut sql = Sql::new("SELECT CAST(1 AS BIGINT) FROM invitations i");
+    filter(&mut sql, status, now);
+    sql
+}
+
+pub(super) async fn list(
+    db: Conn<'_>,
+    status: Option<Status>,
+    now: Timestamp,
+    request: &PageRequest,
+) -> Result<Vec<StaffInvitation>, db::Error> {
+    let mut sql = Sql::new(SELECT);
+    filter(&mut sql, status, now);
+    let columns = PageColumns { pair: "(i.created_at, i.id)", descending: "i.created_at DESC, i.id DESC" };
+    request.finish(&mut sql, columns);
+    Ok(sql.fetch_all::<Row>(db).await?.into_iter().map(StaffInvitation::from).collect())
+}
+
+pub(super) async fn insert(
+    cx: &mut Cx,
+    id: InvitationId,
+    token: &TokenHash,
+    email: &str,
+    language: &str,
+    invited_by: StaffId,
+    expires_at: Timestamp,
+) -> Result<(), db::Error> {
+    let now = cx.now();
+    on!(cx.db(), conn => {
+        sqlx::query(
+            "INSERT INTO invitations (id, kind, token_hash, email, language, invited_by, created_at, sent_at, expires_at)
+             VALUES ($1, 'staff', $2, $3, $4, $5, $6, $6, $7)",
+        )
+        .bind(id).bind(token).bind(email).bind(language).bind(invited_by).bind(now).bind(expires_at)
+        .execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// False if the row is there.
+pub(super) async fn insert_first(
+    cx: &mut Cx,
+    id: InvitationId,
+    token: &TokenHash,
+    expires_at: Timestamp,
+) -> Result<bool, db::Error> {
+    let now = cx.now();
+    let row: Option<(InvitationId,)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "INSERT INTO invitations (id, kind, token_hash, language, created_at, sent_at, expires_at)
+             VALUES ($1, 'staff', $2, 'en', $3, $3, $4) ON CONFLICT (id) DO NOTHING RETURNING id",
+        )
+        .bind(id).bind(token).bind(now).bind(expires_at).fetch_optional(conn).await
+    })?;
+    Ok(row.is_some())
+}
+
+/// `names`: username, first name, last name.
+pub(super) async fn insert_staff_part(
+    cx: &mut Cx,
+    id: InvitationId,
+    role: RoleId,
+    names: [Option<&str>; 3],
+) -> Result<(), db::Error> {
+    let [username, first_name, last_name] = names;
+    on!(cx.db(), conn => {
+        sqlx::query(
+            "INSERT INTO staff_invitations (invitation_id, role_id, username, first_name, last_name)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(id).bind(role).bind(username).bind(first_name).bind(last_name).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Holds the row until the transaction ends.
+pub(super) async fn lock(cx: &mut Cx, id: InvitationId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE invitations SET sent_at = sent_at WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// False if the invitation is over. The row is locked before its hash is read, so of two at once neither's link is
+/// forgotten.
+pub(super) async fn replace_token(
+    cx: &mut Cx,
+    id: InvitationId,
+    token: &TokenHash,
+    expires_at: Timestamp,
+) -> Result<bool, db::Error> {
+    let now = cx.now();
+    let old: Option<(TokenHash,)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "UPDATE invitations SET sent_at = $2, expires_at = $3
+             WHERE id = $1 AND accepted_at IS NULL AND cancelled_at IS NULL RETURNING token_hash",
+        )
+        .bind(id).bind(now).bind(expires_at).fetch_optional(conn).await
+    })?;
+    let Some((old,)) = old else { return Ok(false) };
+    on!(cx.db(), conn => {
+        sqlx::query("INSERT INTO replaced_invitation_tokens (token_hash, invitation_id, replaced_at) VALUES ($1, $2, $3)")
+            .bind(old).bind(id).bind(now).execute(conn).await.map(|_| ())
+    })?;
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE invitations SET token_hash = $2 WHERE id = $1")
+            .bind(id).bind(token).execute(conn).await.map(|_| ())
+    })?;
+    Ok(true)
+}
+
+/// The one statement that spends a link, with every guard in its WHERE.
+pub(super) async fn spend(cx: &mut Cx, token: &TokenHash) -> Result<Option<InvitationId>, db::Error> {
+    let now = cx.now();
+    let row: Option<(InvitationId,)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "UPDATE invitations SET accepted_at = $2
+             WHERE token_hash = $1 AND kind = 'staff' AND accepted_at IS NULL AND cancelled_at IS NULL AND expires_at > $2
+             RETURNING id",
+        )
+        .bind(token).bind(now).fetch_optional(conn).await
+    })?;
+    Ok(row.map(|(id,)| id))
+}
+
+pub(super) async fn set_staff(cx: &mut Cx, id: InvitationId, staff: StaffId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE staff_invitations SET staff_id = $2 WHERE invitation_id = $1")
+            .bind(id).bind(staff).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+pub(super) async fn cancel(cx: &mut Cx, id: InvitationId) -> Result<(), db::Error> {
+    let now = cx.now();
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE invitations SET cancelled_at = $2 WHERE id = $1")
+            .bind(id).bind(now).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+pub(super) async fn update(cx: &mut Cx, after: &StaffInvitation) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE invitations SET email = $2, language = $3 WHERE id = $1")
+            .bind(after.id).bind(&after.email).bind(&after.language).execute(conn).await.map(|_| ())
+    })?;
+    on!(cx.db(), conn => {
+        sqlx::query(
+            "UPDATE staff_invitations SET role_id = $2, username = $3, first_name = $4, last_name = $5
+             WHERE invitation_id = $1",
+        )
+        .bind(after.id).bind(after.role_id).bind(&after.username).bind(&after.first_name).bind(&after.last_name)
+        .execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+pub(super) async fn staff_exists(db: Conn<'_>) -> Result<bool, db::Error> {
+    let row: Option<(StaffId,)> = on!(db, conn => {
+        sqlx::query_as("SELECT id FROM staff LIMIT 1").fetch_optional(conn).await
+    })?;
+    Ok(row.is_some())
+}

@@ -1,0 +1,141 @@
+//! Lists, a page at a time: keyset paging, so that the thousandth page costs what the first one does.
+
+use data_encoding::BASE64URL_NOPAD;
+
+use crate::{
+    db::{self, Arg, Conn, Sql},
+    invalid::Invalid,
+    time::Timestamp,
+};
+
+/// What part of a list is wanted.
+#[derive(Clone, Debug)]
+pub struct PageRequest {
+    limit: i64,
+    after: Option<Cursor>,
+    count: bool,
+}
+
+/// Where a page ended: the last row's instant and id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cursor {
+    at: Timestamp,
+    id: String,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next_cursor: Option<String>,
+    pub total: Option<Total>,
+}
+
+/// How many rows the list has. Counting stops at 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Total {
+    Exactly(i64),
+    AtLeast(i64),
+}
+
+const MOST_COUNTED: i64 = 10_000;
+
+impl PageRequest {
+    pub const MOST: i64 = 200;
+
+    pub fn new(limit: i64, cursor: Option<&str>, count: bool) -> Result<Self, Invalid> {
+        if !(1..=Self::MOST).contains(&limit) {
+            return Err(Invalid::one("limit", "malformed", "A limit is a number from 1 to 200."));
+        }
+        let after = cursor
+            .map(|text| {
+                Cursor::parse(text).ok_or_else(|| {
+                    Invalid::one(
+                        "cursor",
+                        "malformed",
+                        "Take the cursor from next_cursor of the page before, unchanged.",
+                    )
+                })
+            })
+            .transpose()?;
+        Ok(Self { limit, after, count })
+    }
+
+    /// Ends a statement whose conditions are complete: newest first, one row more than asked for, to know whether there
+    /// is a next page. `columns` are the instant and the id to order by.
+    pub fn finish(&self, sql: &mut Sql, columns: PageColumns) {
+        if let Some(Cursor { at, id }) = &self.after {
+            sql.push(" AND ").push(columns.pair).push(" < (");
+            sql.bind(Arg::Int(at.as_millis())).push(", ").bind(Arg::Text(id.clone())).push(")");
+        }
+        sql.push(" ORDER BY ").push(columns.descending).push(" LIMIT ");
+        sql.bind(Arg::Int(self.limit + 1));
+    }
+
+    /// Cuts the extra row off and makes a cursor of the last one that stays.
+    pub fn page<T>(
+        &self,
+        mut rows: Vec<T>,
+        total: Option<Total>,
+        key: impl Fn(&T) -> (Timestamp, String),
+    ) -> Page<T> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let next_cursor = rows.last().filter(|_| more).map(|last| {
+            let (at, id) = key(last);
+            Cursor { at, id }.to_text()
+        });
+        Page { items: rows, next_cursor, total }
+    }
+
+    /// Counts the rows that `select_one` (a `SELECT 1 FROM … WHERE …`) gives, if the caller asked for it.
+    pub async fn total(&self, db: Conn<'_>, mut select_one: Sql) -> Result<Option<Total>, db::Error> {
+        if !self.count {
+            return Ok(None);
+        }
+        select_one.push(" LIMIT ").bind(Arg::Int(MOST_COUNTED + 1));
+        let count = i64::try_from(select_one.fetch_all::<(i64,)>(db).await?.len()).unwrap_or(i64::MAX);
+        Ok(Some(if count > MOST_COUNTED { Total::AtLeast(MOST_COUNTED) } else { Total::Exactly(count) }))
+    }
+}
+
+/// The two columns that order a list, as they stand in its statement.
+#[derive(Clone, Copy, Debug)]
+pub struct PageColumns {
+    /// `(t.created_at, t.id)`
+    pub pair: &'static str,
+    /// `t.created_at DESC, t.id DESC`
+    pub descending: &'static str,
+}
+
+impl Cursor {
+    fn to_text(&self) -> String {
+        BASE64URL_NOPAD.encode(format!("{}.{}", self.at.as_millis(), self.id).as_bytes())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let text = String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()?;
+        let (at, id) = text.split_once('.')?;
+        Some(Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_leads_on_from_the_last_row_and_nothing_else_does() {
+        let first = PageRequest::new(2, None, false).unwrap();
+        let page = first.page(vec![3, 2, 1], None, |n| (Timestamp::from_millis(*n), n.to_string()));
+        assert_eq!(page.items, [3, 2]);
+        let next = PageRequest::new(2, page.next_cursor.as_deref(), false).unwrap();
+        assert_eq!(next.after, Some(Cursor { at: Timestamp::from_millis(2), id: "2".into() }));
+        assert!(
+            next.page(vec![1], None, |n| (Timestamp::from_millis(*n), n.to_string())).next_cursor.is_none()
+        );
+        assert!(PageRequest::new(2, Some("1.2"), false).is_err());
+        assert!(PageRequest::new(0, None, false).is_err() && PageRequest::new(201, None, false).is_err());
+    }
+}

@@ -1,0 +1,173 @@
+//! Roles of staff, and the catalogue of what a role can permit.
+
+mod store;
+
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    cx::Reads,
+    db,
+    ids::RoleId,
+    page::{Page, PageRequest},
+    time::Timestamp,
+};
+
+/// The role that has every permission, those of later versions and of plugins included.
+pub const FULL_ADMINISTRATOR: RoleId = RoleId::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001);
+
+macro_rules! permissions {
+    ($($variant:ident $slug:literal $group:literal $label:literal $sentence:literal;)*) => {
+        /// Something a role can permit.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Permission { $(#[doc = $sentence] $variant),* }
+
+        impl Permission {
+            /// Every permission there is.
+            pub const ALL: &'static [Permission] = &[$(Self::$variant),*];
+
+            /// The stable name, in roles and in the API.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug),* }
+            }
+
+            pub const fn describe(self) -> PermissionView {
+                match self {
+                    $(Self::$variant => PermissionView { slug: $slug, label: $label, group: $group, sentence: $sentence }),*
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    StaffView "staff.view" "Staff" "View staff" "See the members of staff and who is online.";
+    StaffInvite "staff.invite" "Staff" "Invite staff" "Invite members of staff, and resend, change and cancel their invitations.";
+    RolesView "roles.view" "Staff" "View roles" "See the roles of staff and what they permit.";
+}
+
+/// A permission as people see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct PermissionView {
+    pub slug: &'static str,
+    pub label: &'static str,
+    pub group: &'static str,
+    pub sentence: &'static str,
+}
+
+/// A set of permissions, as one number.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct PermissionSet(u128);
+
+impl PermissionSet {
+    pub const NONE: Self = Self(0);
+
+    pub fn all() -> Self {
+        Permission::ALL.iter().copied().collect()
+    }
+
+    pub fn has(self, permission: Permission) -> bool {
+        self.0 & bit(permission) != 0
+    }
+
+    pub fn is_within(self, other: Self) -> bool {
+        self.0 & !other.0 == 0
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = Permission> {
+        Permission::ALL.iter().copied().filter(move |permission| self.has(*permission))
+    }
+
+    /// Slugs separated by spaces, as stored. One that this version does not know permits nothing.
+    fn parse(slugs: &str) -> Self {
+        slugs
+            .split(' ')
+            .filter_map(|slug| Permission::ALL.iter().copied().find(|p| p.slug() == slug))
+            .collect()
+    }
+}
+
+const fn bit(permission: Permission) -> u128 {
+    1 << permission as u32
+}
+
+impl FromIterator<Permission> for PermissionSet {
+    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
+        Self(permissions.into_iter().fold(0, |set, permission| set | bit(permission)))
+    }
+}
+
+impl fmt::Debug for PermissionSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.iter().map(Permission::slug)).finish()
+    }
+}
+
+/// What a role lets its members do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rights {
+    /// Also what later versions and plugins bring.
+    pub everything: bool,
+    pub permissions: PermissionSet,
+}
+
+impl Rights {
+    pub(crate) fn from_columns(everything: bool, permissions: &str) -> Self {
+        let permissions = if everything { PermissionSet::all() } else { PermissionSet::parse(permissions) };
+        Self { everything, permissions }
+    }
+
+    pub fn has(&self, permission: Permission) -> bool {
+        self.permissions.has(permission)
+    }
+
+    /// Nobody gives what they do not have.
+    pub fn covers(&self, other: &Rights) -> bool {
+        self.everything || (!other.everything && other.permissions.is_within(self.permissions))
+    }
+}
+
+/// A role of staff.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub id: RoleId,
+    pub name: String,
+    pub rights: Rights,
+    pub created_at: Timestamp,
+}
+
+pub async fn find(reads: &mut impl Reads, id: RoleId) -> Result<Option<Role>, db::Error> {
+    store::find(reads.db(), id).await
+}
+
+pub async fn list(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<Role>, db::Error> {
+    let total = request.total(reads.db(), store::select_one()).await?;
+    let rows = store::list(reads.db(), request).await?;
+    Ok(request.page(rows, total, |role| (role.created_at, role.id.to_string())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn permissions_are_found_by_slug_and_fit_the_set() {
+        assert!(Permission::ALL.len() <= 128);
+        for permission in Permission::ALL {
+            let set = PermissionSet::parse(&format!("unknown.one {}", permission.slug()));
+            assert_eq!(set.iter().collect::<Vec<_>>(), [*permission]);
+            assert!(permission.describe().sentence.ends_with('.'));
+        }
+    }
+
+    #[test]
+    fn only_everything_covers_everything() {
+        let all_listed = Rights { everything: false, permissions: PermissionSet::all() };
+        let everything = Rights::from_columns(true, "");
+        let none = Rights::from_columns(false, "");
+        assert!(everything.covers(&all_listed) && everything.covers(&everything) && all_listed.covers(&none));
+        assert!(!all_listed.covers(&everything) && !none.covers(&all_listed) && none.covers(&none));
+    }
+}

@@ -1,0 +1,143 @@
+//! A clock that tests turn by hand, chance that can be foretold, and databases that go away.
+
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
+
+use crate::{
+    cx::Service,
+    db::{Db, PoolSize},
+    ids::Chance,
+    secret::Keyring,
+    time::{Clock, Timestamp},
+};
+
+/// A clock that stands still until it is turned.
+#[derive(Debug)]
+pub struct ManualClock(AtomicI64);
+
+impl ManualClock {
+    /// Starts at 2026-01-01T00:00:00Z.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(AtomicI64::new(1_767_225_600_000)))
+    }
+
+    pub fn advance(&self, span: Duration) {
+        self.0.fetch_add(i64::try_from(span.as_millis()).expect("a test's span"), Ordering::SeqCst);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A stream of bytes that is the same for the same seed.
+#[derive(Debug)]
+pub struct SeededChance {
+    seed: u64,
+    drawn: AtomicU64,
+}
+
+impl SeededChance {
+    pub fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self { seed, drawn: AtomicU64::new(0) })
+    }
+}
+
+impl Chance for SeededChance {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let number = self.drawn.fetch_add(1, Ordering::SeqCst);
+            let block = Sha256::digest([self.seed.to_le_bytes(), number.to_le_bytes()].concat());
+            chunk.copy_from_slice(&block[..chunk.len()]);
+        }
+    }
+}
+
+/// A service on an empty database of its own, at a time of its own.
+#[derive(Debug)]
+pub struct TestService {
+    pub service: Service,
+    pub clock: Arc<ManualClock>,
+    cleanup: Cleanup,
+}
+
+#[derive(Debug)]
+enum Cleanup {
+    Directory(PathBuf),
+    Schema { url: String, name: String },
+}
+
+/// The databases that tests run on: SQLite always, PostgreSQL where `FRONTDESK_TEST_POSTGRES` names one.
+pub async fn services() -> Vec<TestService> {
+    let mut services = vec![TestService::sqlite().await];
+    match std::env::var("FRONTDESK_TEST_POSTGRES") {
+        Ok(url) => services.push(TestService::postgres(&url).await),
+        Err(_) => eprintln!("SKIPPED on PostgreSQL: FRONTDESK_TEST_POSTGRES is not set"),
+    }
+    services
+}
+
+impl TestService {
+    pub async fn sqlite() -> Self {
+        let directory = std::env::temp_dir().join(format!("frontdesk-{}", unique()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        let url = Db::sqlite_url(&directory.join("frontdesk.db"));
+        Self::on(&url, Cleanup::Directory(directory)).await
+    }
+
+    /// In a schema of its own, dropped in the end.
+    pub async fn postgres(url: &str) -> Self {
+        let name = format!("frontdesk_{}", unique().replace('-', "_"));
+        execute(url, format!("CREATE SCHEMA {name}")).await;
+        let separator = if url.contains('?') { '&' } else { '?' };
+        let inside = format!("{url}{separator}options=-csearch_path%3D{name}");
+        Self::on(&inside, Cleanup::Schema { url: url.into(), name }).await
+    }
+
+    async fn on(url: &str, cleanup: Cleanup) -> Self {
+        let clock = ManualClock::new();
+        let service = Service {
+            db: Db::open(url, PoolSize { sqlite_readers: 2, postgres: 8 }).await.expect("the database opens"),
+            clock: clock.clone(),
+            chance: SeededChance::new(1),
+            keys: Keyring::from_bytes([7; 32]),
+            outbox_bell: Arc::new(Notify::new()),
+        };
+        Self { service, clock, cleanup }
+    }
+
+    /// Closes the database and takes it away.
+    pub async fn finish(self) {
+        self.service.db.close().await;
+        match self.cleanup {
+            Cleanup::Directory(path) => drop(std::fs::remove_dir_all(path)),
+            Cleanup::Schema { url, name } => execute(&url, format!("DROP SCHEMA {name} CASCADE")).await,
+        }
+    }
+}
+
+async fn execute(url: &str, sql: String) {
+    use sqlx::Connection;
+    let mut conn = sqlx::PgConnection::connect(url).await.expect("PostgreSQL answers");
+    sqlx::query(sqlx::AssertSqlSafe(sql)).execute(&mut conn).await.expect("the statement runs");
+    conn.close().await.expect("the connection closes");
+}
+
+/// Different for every call in every process.
+#[expect(clippy::disallowed_methods, reason = "names of temporary things must differ between runs")]
+fn unique() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    format!("{}-{}", std::process::id(), data_encoding::HEXLOWER.encode(&bytes))
+}
