@@ -1,1 +1,172 @@
+//! Configuration: a TOML file, `FRONTDESK_…` variables and the command line, in rising precedence.
+//!
+//! Loading reports every mistake at once, each with its place and what to write instead.
+//! `examples/frontdesk.toml` explains every key; a test keeps it complete.
 
+mod problem;
+mod public_url;
+mod reader;
+mod secret;
+mod sections;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+pub use problem::{Problem, Problems};
+pub use public_url::PublicUrl;
+pub use reader::Effective;
+pub use secret::Secret;
+pub use sections::{Database, DatabasePool, Limits, Log, LogFormat, Mailer, MailerSettings, PluginLimits};
+pub use sections::{Smtp, SmtpLogin, SmtpTls};
+pub use source::Origin;
+
+use reader::Reader;
+use source::Sources;
+
+/// Everything an operator can set, checked. See `examples/frontdesk.toml` for each key.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The data directory. Holds the database, the mailbox, the master key and the code cache.
+    pub data: PathBuf,
+    pub database: Database,
+    /// As configured; [`Config::public_url`] has the default.
+    pub configured_public_url: Option<PublicUrl>,
+    /// A directory of plugin components that is read at start.
+    pub plugins: Option<PathBuf>,
+    pub company_name: String,
+    /// Absent: mail goes to the built-in mailbox.
+    pub smtp: Option<Smtp>,
+    pub mailer: Mailer,
+    pub limits: Limits,
+    pub log: Log,
+    pub plugin_limits: PluginLimits,
+    pub database_pool: DatabasePool,
+}
+
+/// What the command line may override, ready to be flattened into a command.
+#[derive(Debug, Default, Clone, clap::Args)]
+pub struct Overrides {
+    /// Address and port to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    pub listen: Option<String>,
+    /// Data directory [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Database, as sqlite:FILE or postgres://… [default: frontdesk.db in the data directory]
+    #[arg(long, value_name = "URL")]
+    pub database: Option<String>,
+    /// Directory of plugin components to install at start
+    #[arg(long, value_name = "DIR")]
+    pub plugins: Option<PathBuf>,
+}
+
+/// A configuration as far as it could be understood, for `config check`.
+#[derive(Debug)]
+pub struct Explained {
+    /// Every setting with its value and where it comes from, in the order of the file.
+    pub effective: Vec<Effective>,
+    pub outcome: Result<Config, Problems>,
+}
+
+impl Config {
+    /// Reads `file` (if any), then `env`, then `overrides`; the later wins.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        overrides: &Overrides,
+    ) -> Result<Self, Problems> {
+        Self::explain(file, env, overrides).outcome
+    }
+
+    /// [`Config::load`] with the origin of every value.
+    pub fn explain(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+        overrides: &Overrides,
+    ) -> Explained {
+        let mut sources = Sources::default();
+        // A file that is not TOML would only cause follow-up complaints about what it failed to set.
+        if let Some(Err(problems)) = file.map(|file| sources.add_file(file)) {
+            return Explained { effective: Vec::new(), outcome: Err(Problems(problems)) };
+        }
+        sources.add_environment(env);
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        sources.add_flag("--listen", "listen", overrides.listen.clone());
+        sources.add_flag("--data", "data", path(&overrides.data));
+        sources.add_flag("--database", "database", overrides.database.clone());
+        sources.add_flag("--plugins", "plugins", path(&overrides.plugins));
+
+        let mut reader = Reader::new(sources);
+        let config = sections::read(&mut reader);
+        let (effective, problems) = reader.finish();
+        let outcome = match config {
+            Some(config) if problems.0.is_empty() => Ok(config),
+            _ => Err(problems),
+        };
+        Explained { effective, outcome }
+    }
+
+    /// The address of links and of the allowed origin. Unless it is configured, what was bound.
+    pub fn public_url(&self, bound: SocketAddr) -> PublicUrl {
+        self.configured_public_url.clone().unwrap_or_else(|| PublicUrl::of_bound_address(bound))
+    }
+
+    /// The mailer's settings with what was left out filled in.
+    pub fn mailer_settings(&self, public_url: &PublicUrl) -> MailerSettings {
+        self.mailer.settings(&self.company_name, public_url)
+    }
+
+    pub fn mailbox_dir(&self) -> PathBuf {
+        mailbox_dir(&self.data)
+    }
+
+    /// What works but is probably not meant, a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        match &self.configured_public_url {
+            None if !self.listen.ip().is_loopback() => warnings.push(format!(
+                "public_url is not set while listening on {}, beyond this machine: links in mails will begin \
+                 with {} and lead nowhere from elsewhere. Set public_url to the address people use",
+                self.listen,
+                PublicUrl::of_bound_address(self.listen)
+            )),
+            Some(url) if !url.is_https() && !url.is_loopback() => warnings.push(format!(
+                "public_url is {url}: passwords and links travel in the clear, and browsers refuse the session \
+                 cookie. Put a proxy with TLS in front and write https://"
+            )),
+            Some(_) | None => {}
+        }
+        let reachable = self.configured_public_url.as_ref().is_some_and(|url| !url.is_loopback());
+        match &self.smtp {
+            None if reachable => warnings.push(format!(
+                "[smtp] is not set: no mail leaves this machine, it is kept in {}",
+                self.mailbox_dir().display()
+            )),
+            Some(smtp) if smtp.tls == SmtpTls::None && smtp.login.is_some() => warnings.push(format!(
+                "smtp.tls is \"none\": the password for {} and every mail travel in the clear. Use \"starttls\" \
+                 or \"tls\"",
+                smtp.host
+            )),
+            Some(_) | None => {}
+        }
+        warnings
+    }
+}
+
+/// Where the built-in mailbox keeps its messages.
+pub fn mailbox_dir(data: &Path) -> PathBuf {
+    data.join("mailbox")
+}
+
+/// The process's `FRONTDESK_…` variables. A value that is not UTF-8 is kept as far as it can be read, so
+/// that it is complained about rather than ignored.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+        .filter(|(name, _)| name.starts_with(source::PREFIX))
+}
