@@ -99,6 +99,14 @@ impl Reads for Cx {
     }
 }
 
+impl View {
+    /// Whether the database answers.
+    pub async fn ping(&mut self) -> Result<(), db::Error> {
+        on!(self.db(), conn => sqlx::query("SELECT 1").execute(conn).await.map(|_| ()))?;
+        Ok(())
+    }
+}
+
 impl Service {
     pub async fn read(&self) -> Result<View, db::Error> {
         Ok(View { reader: self.db.read().await?, now: self.clock.now() })

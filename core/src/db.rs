@@ -54,15 +54,15 @@ pub enum Db {
 pub struct PoolSize {
     pub sqlite_readers: u32,
     pub postgres: u32,
+    /// For a free connection or the write lock, before somebody is told to try again.
+    pub wait: Duration,
 }
 
 impl Default for PoolSize {
     fn default() -> Self {
-        Self { sqlite_readers: 4, postgres: 16 }
+        Self { sqlite_readers: 4, postgres: 10, wait: Duration::from_secs(5) }
     }
 }
-
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Db {
     /// Opens `sqlite:PATH` (made if absent) or `postgres://…`, and brings its tables up to date.
@@ -71,7 +71,7 @@ impl Db {
             Self::open_sqlite(url, size).await?
         } else {
             let options = PgConnectOptions::from_str(url)?.application_name("frontdesk");
-            let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(ACQUIRE_TIMEOUT);
+            let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
             Self::Postgres(pool.connect_with(options).await?)
         };
         db.migrate().await?;
@@ -89,10 +89,10 @@ impl Db {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
-            .busy_timeout(ACQUIRE_TIMEOUT)
+            .busy_timeout(size.wait)
             // Nothing that is deleted, tokens least of all, stays readable in free pages.
             .pragma("secure_delete", "ON");
-        let pool = || SqlitePoolOptions::new().acquire_timeout(ACQUIRE_TIMEOUT);
+        let pool = || SqlitePoolOptions::new().acquire_timeout(size.wait);
         // The writer comes first: it makes the file and turns WAL on.
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let readers = pool()

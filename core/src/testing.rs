@@ -108,7 +108,7 @@ impl TestService {
     async fn on(url: &str, cleanup: Cleanup) -> Self {
         let clock = ManualClock::new();
         let service = Service {
-            db: Db::open(url, PoolSize { sqlite_readers: 2, postgres: 8 }).await.expect("the database opens"),
+            db: Db::open(url, PoolSize::default()).await.expect("the database opens"),
             clock: clock.clone(),
             chance: SeededChance::new(1),
             keys: Keyring::from_bytes([7; 32]),

@@ -1,12 +1,17 @@
 //! Frontdesk, the service: HTTP in front, sandboxed plugins behind, the domain of `frontdesk-core` between.
 //!
-//! `build` turns a configuration into a running `App`; `router` gives its HTTP surface. The binary adds
+//! [`build`] turns a configuration into a running [`App`]; [`router`] gives its HTTP surface. The binary adds
 //! only the command line.
 
 pub mod api;
+mod app;
 pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod mail;
 pub mod pages;
 pub mod plugins;
+mod seen;
+
+pub use api::router;
+pub use app::{App, BuildError, Surroundings, build};

@@ -59,7 +59,7 @@ pub struct Online {
     pub first_name: String,
     pub last_name: String,
     pub session_id: SessionId,
-    /// When the session began.
+    /// When the session they used last began.
     pub since: Timestamp,
     pub last_seen_at: Timestamp,
     pub address: Option<String>,
@@ -125,7 +125,7 @@ pub async fn list(
     Ok(request.page(rows, total, |staff| (staff.created_at, staff.id.to_string())))
 }
 
-/// Who was active in the last fifteen minutes, the latest first, one entry a session.
+/// Who was active in the last fifteen minutes, the latest first.
 pub async fn online(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<Online>, db::Error> {
     let since = reads.now().minus(ONLINE_WITHIN);
     let now = reads.now();

@@ -91,6 +91,10 @@ fn online_from(sql: &mut Sql, since: Timestamp, now: Timestamp) {
     sql.push(" FROM sessions e JOIN staff s ON s.id = e.staff_id WHERE e.audience = 'staff' AND e.state = 'full' AND NOT s.disabled");
     sql.push(" AND e.last_seen_at > ").bind(Arg::Int(since.as_millis()));
     sql.push(" AND e.expires_at > ").bind(Arg::Int(now.as_millis()));
+    // Whoever has several sessions is shown with the one used last.
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM sessions n WHERE n.staff_id = e.staff_id AND n.state = 'full'");
+    sql.push(" AND (n.last_seen_at, n.id) > (e.last_seen_at, e.id) AND n.expires_at > ");
+    sql.bind(Arg::Int(now.as_millis())).push(")");
 }
 
 pub(super) fn select_one_online(since: Timestamp, now: Timestamp) -> Sql {

@@ -1,1 +1,103 @@
+//! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod dashboard;
+mod extract;
+pub(crate) mod guard;
+mod invitations;
+mod outermost;
+mod page;
+mod problem;
+mod roles;
+mod routes;
+mod service;
+mod session;
+mod staff;
+
+use aide::openapi::{Info, License, OpenApi, SecurityScheme, Server, Tag};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{HeaderValue, header},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use bytes::Bytes;
+
+pub use problem::{Code, Problem};
+
+use self::routes::Routes;
+use crate::{App, pages};
+
+/// The whole surface: the API, its description, and the pages.
+pub fn router(app: App) -> Router {
+    let routes = [
+        service::routes,
+        session::routes,
+        staff::routes,
+        invitations::routes,
+        roles::routes,
+        dashboard::routes,
+    ]
+    .into_iter()
+    .fold(Routes::new(app.clone()), |routes, add| add(routes));
+
+    let mut document = description(&app);
+    let router = routes.into_router().finish_api(&mut document);
+    let document = serde_json::to_vec(&document).expect("the API's description is plain data");
+    let body_limit = app.config().limits.body;
+    let outer = app.clone();
+    router
+        .route("/openapi.json", get(|| openapi(Bytes::from(document))))
+        .merge(pages::routes())
+        .fallback(|| async {
+            Problem::with_detail(Code::NotFound, "GET /openapi.json lists every route; /docs shows them.")
+        })
+        .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(body_limit))
+        .layer(from_fn(move |request: Request, next: Next| outermost::wrap(outer.clone(), request, next)))
+        .with_state(app)
+}
+
+async fn openapi(document: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))], document).into_response()
+}
+
+fn description(app: &App) -> OpenApi {
+    let scheme = |description: &str| SecurityScheme::Http {
+        scheme: "bearer".into(),
+        bearer_format: None,
+        description: Some(description.into()),
+        extensions: indexmap::IndexMap::default(),
+    };
+    let mut document = OpenApi {
+        info: Info {
+            title: "Frontdesk".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            description: Some(include_str!("description.md").into()),
+            license: Some(License {
+                name: "Apache-2.0 OR MIT".into(),
+                identifier: Some("Apache-2.0 OR MIT".into()),
+                url: None,
+                extensions: indexmap::IndexMap::default(),
+            }),
+            ..Info::default()
+        },
+        servers: vec![Server { url: app.public_url().as_str().into(), ..Server::default() }],
+        tags: ["Session", "Staff", "Staff invitations", "Invitations", "Roles", "Dashboard", "Service"]
+            .map(|name| Tag { name: name.into(), ..Tag::default() })
+            .into(),
+        ..OpenApi::default()
+    };
+    let components = document.components.get_or_insert_default();
+    let session = scheme("The token of `POST /v1/admin/session`.");
+    let cookie = SecurityScheme::ApiKey {
+        location: aide::openapi::ApiKeyLocation::Cookie,
+        name: guard::STAFF_COOKIE.into(),
+        description: Some("The cookie of a login with `\"session\": \"cookie\"`; changes need our Origin.".into()),
+        extensions: indexmap::IndexMap::default(),
+    };
+    components.security_schemes.insert("session".into(), aide::openapi::ReferenceOr::Item(session));
+    components.security_schemes.insert("cookie".into(), aide::openapi::ReferenceOr::Item(cookie));
+    document
+}

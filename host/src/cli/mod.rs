@@ -1,2 +1,41 @@
+//! The command line.
+
 pub mod config;
 pub mod mailbox;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Staff, users, accounts and invitations of a hosting provider, with sandboxed notification plugins and widgets.
+#[derive(Debug, Parser)]
+#[command(name = "frontdesk", version, max_term_width = 100, after_help = "\
+First steps:
+  frontdesk serve               serves on http://127.0.0.1:8080 with SQLite in ./data and prints the link by
+                                which the first administrator comes in
+  frontdesk mailbox             shows the mail that went out, while no SMTP server is configured
+  frontdesk config check        explains what is wrong with a configuration, or shows what is in force")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the API and deliver mail, until told to stop
+    Serve(serve::ServeArgs),
+    /// Look at the built-in mailbox
+    Mailbox(mailbox::MailboxArgs),
+    /// Check a configuration
+    Config(config::ConfigArgs),
+}
+
+/// Runs the command that the arguments name.
+pub fn run() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Mailbox(args) => mailbox::run(args),
+        Command::Config(args) => config::run(args),
+    }
+}

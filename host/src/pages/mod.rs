@@ -1,1 +1,2 @@
-
+use axum::Router;
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> { Router::new() }

@@ -1,0 +1,259 @@
+//! What handlers take and give: axum's extractors with our refusals, and answers that keep their schema.
+#![expect(clippy::disallowed_types, reason = "the one place that wraps axum's own extractors")]
+
+use aide::{
+    OperationInput, OperationOutput,
+    generate::GenContext,
+    openapi::{Operation, Response as ResponseDoc},
+};
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, FromRequestParts, Request, rejection::BytesRejection},
+    http::{StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use frontdesk_core::invalid::Invalid;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+
+use super::problem::{Code, Problem};
+
+/// A JSON body; as an answer, 200 with JSON.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub T);
+
+/// 201 with JSON.
+#[derive(Debug)]
+pub(super) struct Created<T>(pub T);
+
+/// 204.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NoContent;
+
+/// The parameters in the path, as a struct with named fields.
+#[derive(Debug)]
+pub(super) struct Path<T>(pub T);
+
+/// The parameters in the query, as a struct.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let essence = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/json") {
+            return Err(Problem::with_detail(
+                Code::UnsupportedMediaType,
+                "Send JSON with the header Content-Type: application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| match rejection {
+            BytesRejection::FailedToBufferBody(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Problem::new(Code::TooLarge)
+            }
+            _ => Problem::with_detail(Code::Malformed, "The body broke off."),
+        })?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// Text that is not JSON is malformed; JSON of another shape is invalid, and the field that is wrong is named.
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let path = error.path().to_string();
+        let cause = error.into_inner();
+        match cause.classify() {
+            serde_json::error::Category::Data => {
+                let (field, code) = (field_of(&path, &cause), code_of(&cause));
+                Problem::from(Invalid::one(&field, code, sentence(&cause)))
+            }
+            _ => Problem::with_detail(Code::Malformed, format!("The body is not JSON: {cause}.")),
+        }
+    })?;
+    json.end().map_err(|_| Problem::with_detail(Code::Malformed, "Something follows the JSON."))?;
+    Ok(value)
+}
+
+/// Where serde names a field only in its message, it is taken from there.
+fn field_of(path: &str, cause: &serde_json::Error) -> String {
+    let text = cause.to_string();
+    let named = ["missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|prefix| text.strip_prefix(prefix)?.split('`').next());
+    match (path, named) {
+        (".", Some(name)) => name.into(),
+        (".", None) => String::new(),
+        (path, Some(name)) if !path.ends_with(name) => format!("{path}.{name}"),
+        (path, _) => path.into(),
+    }
+}
+
+fn code_of(cause: &serde_json::Error) -> &'static str {
+    let text = cause.to_string();
+    if text.starts_with("missing field") {
+        "required"
+    } else if text.starts_with("unknown field") {
+        "unknown"
+    } else {
+        "malformed"
+    }
+}
+
+/// serde's sentence without the position, and without what was sent: it may be a secret.
+fn sentence(cause: &serde_json::Error) -> String {
+    let text = cause.to_string();
+    let text = text.split(" at line ").next().unwrap_or_default();
+    match text.split_once(", expected ") {
+        Some((_, expected)) if text.starts_with("invalid ") => format!("Expected {expected}."),
+        _ => {
+            let mut letters = text.chars();
+            letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
+        }
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        // An id that is none names nothing.
+        let found = axum::extract::Path::from_request_parts(parts, state).await;
+        found.map(|axum::extract::Path(value)| Self(value)).map_err(|_| Problem::new(Code::NotFound))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = axum::extract::Query::from_request_parts(parts, state).await;
+        found.map(|axum::extract::Query(value)| Self(value)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            let field = text.split('`').nth(1).or_else(|| text.split(": ").next()).unwrap_or_default();
+            Invalid::one(field, "malformed", format!("In the query: {text}.")).into()
+        })
+    }
+}
+
+/// For `PATCH`: tells a field that is `null` (clear it) from one that is absent (leave it alone).
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+impl<T: Serialize> IntoResponse for Created<T> {
+    fn into_response(self) -> Response {
+        (StatusCode::CREATED, axum::Json(self.0)).into_response()
+    }
+}
+
+impl IntoResponse for NoContent {
+    fn into_response(self) -> Response {
+        StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Json<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        axum::Json::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Path<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        axum::extract::Path::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Query<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        axum::extract::Query::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Json<T> {
+    type Inner = T;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<ResponseDoc> {
+        axum::Json::<T>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+        described(Self::operation_response(ctx, operation), 200)
+    }
+}
+
+impl<T: JsonSchema> OperationOutput for Created<T> {
+    type Inner = T;
+
+    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<ResponseDoc> {
+        axum::Json::<T>::operation_response(ctx, operation)
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+        described(Self::operation_response(ctx, operation), 201)
+    }
+}
+
+impl OperationOutput for NoContent {
+    type Inner = ();
+
+    fn operation_response(_: &mut GenContext, _: &mut Operation) -> Option<ResponseDoc> {
+        Some(ResponseDoc { description: "Done.".into(), ..ResponseDoc::default() })
+    }
+
+    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+        described(Self::operation_response(ctx, operation), 204)
+    }
+}
+
+fn described(response: Option<ResponseDoc>, status: u16) -> Vec<(Option<u16>, ResponseDoc)> {
+    response.map(|response| (Some(status), response)).into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Body {
+        #[expect(dead_code, reason = "only its shape matters here")]
+        name: String,
+        #[serde(default, deserialize_with = "present")]
+        text: Option<Option<String>>,
+    }
+
+    fn refusal(body: &str) -> String {
+        let response = parse::<Body>(body.as_bytes()).unwrap_err().write("1");
+        let bytes = http_body_util::BodyExt::collect(response.into_body());
+        let bytes = futures_util::FutureExt::now_or_never(bytes).unwrap().unwrap().to_bytes();
+        let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        format!("{} {} {}", document["status"], document["errors"][0]["field"], document["errors"][0]["message"])
+    }
+
+    #[test]
+    fn refusals_name_the_field_and_never_repeat_what_was_sent() {
+        assert_eq!(refusal("{}"), r#"422 "name" "Missing field `name`.""#);
+        assert_eq!(refusal(r#"{"name": "a", "admin": true}"#), "422 \"admin\" \"Unknown field `admin`, expected `name` or `text`.\"");
+        assert_eq!(refusal(r#"{"name": 12345}"#), r#"422 "name" "Expected a string.""#);
+        assert_eq!(refusal("{"), "400 null null");
+        assert_eq!(refusal(r#"{"name": "a"} {}"#), "400 null null");
+    }
+
+    #[test]
+    fn null_clears_and_absence_leaves_alone() {
+        assert_eq!(parse::<Body>(br#"{"name": "a", "text": null}"#).unwrap().text, Some(None));
+        assert_eq!(parse::<Body>(br#"{"name": "a"}"#).unwrap().text, None);
+    }
+}

@@ -1,0 +1,397 @@
+//! Inviting staff (`/v1/admin/staff-invitations`) and accepting (`/v1/public/invitations`).
+
+use axum::extract::State;
+use frontdesk_core::{
+    ids::{InvitationId, RoleId, StaffId},
+    invalid,
+    invitations::{self, Error, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange, Status},
+    password,
+    roles::Permission,
+    secret::{Password, Token},
+    staff,
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    extract::{Created, Json, NoContent, Path, Query, present},
+    guard::{Guest, Member},
+    page::{self, Page},
+    problem::{Code, Problem},
+    routes::{Op, Routes},
+    session::{LoggedIn, SessionKind},
+    staff::RoleName,
+};
+use crate::App;
+
+const TAG: &str = "Staff invitations";
+const PUBLIC: &str = "Invitations";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let invite = Some(Permission::StaffInvite);
+    routes
+        .get(
+            "/v1/admin/staff-invitations",
+            Op::staff("listStaffInvitations", TAG, "List invitations, the newest first", invite)
+                .problems(&[Code::Invalid]),
+            list,
+        )
+        .post(
+            "/v1/admin/staff-invitations",
+            Op::staff("inviteStaff", TAG, "Invite a member of staff", invite).confirmed().problems(&[
+                Code::BeyondOwnPermissions,
+                Code::EmailTaken,
+                Code::UsernameTaken,
+                Code::Invalid,
+            ]),
+            create,
+        )
+        .get(
+            "/v1/admin/staff-invitations/{id}",
+            Op::staff("getStaffInvitation", TAG, "One invitation", invite).problems(&[Code::InvitationUnknown]),
+            get,
+        )
+        .patch(
+            "/v1/admin/staff-invitations/{id}",
+            Op::staff("changeStaffInvitation", TAG, "Change an invitation before it is accepted", invite)
+                .confirmed()
+                .problems(&[
+                    Code::BeyondOwnPermissions,
+                    Code::InvitationUnknown,
+                    Code::InvitationUsed,
+                    Code::InvitationCancelled,
+                    Code::EmailTaken,
+                    Code::UsernameTaken,
+                    Code::Invalid,
+                ]),
+            change,
+        )
+        .delete(
+            "/v1/admin/staff-invitations/{id}",
+            Op::staff("cancelStaffInvitation", TAG, "Cancel an invitation: its link is dead", invite)
+                .confirmed()
+                .problems(&[
+                    Code::BeyondOwnPermissions,
+                    Code::InvitationUnknown,
+                    Code::InvitationUsed,
+                    Code::InvitationCancelled,
+                ]),
+            cancel,
+        )
+        .post(
+            "/v1/admin/staff-invitations/{id}/resend",
+            Op::staff("resendStaffInvitation", TAG, "Send a new link; the old one is dead", invite)
+                .confirmed()
+                .problems(&[
+                    Code::BeyondOwnPermissions,
+                    Code::InvitationUnknown,
+                    Code::InvitationUsed,
+                    Code::InvitationCancelled,
+                ]),
+            resend,
+        )
+        .post(
+            "/v1/public/invitations/lookup",
+            Op::public("lookUpInvitation", PUBLIC, "What a link invites to; spends nothing").problems(LINK_PROBLEMS),
+            look_up,
+        )
+        .post(
+            "/v1/public/invitations/accept",
+            Op::public("acceptInvitation", PUBLIC, "Accept an invitation and be logged in").problems(&[
+                Code::InvitationUnknown,
+                Code::InvitationUsed,
+                Code::InvitationExpired,
+                Code::InvitationReplaced,
+                Code::InvitationCancelled,
+                Code::UsernameTaken,
+                Code::EmailTaken,
+                Code::Invalid,
+                Code::PasswordRefused,
+                Code::Overloaded,
+            ]),
+            accept,
+        )
+}
+
+const LINK_PROBLEMS: &[Code] = &[
+    Code::InvitationUnknown,
+    Code::InvitationUsed,
+    Code::InvitationExpired,
+    Code::InvitationReplaced,
+    Code::InvitationCancelled,
+];
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let ask = "Ask whoever invited you to send a new link.";
+        match error {
+            Error::Unknown => Self::with_detail(Code::InvitationUnknown, "Check that the link is complete."),
+            Error::Used => Self::with_detail(Code::InvitationUsed, "Log in with what was chosen then."),
+            Error::Expired => Self::with_detail(Code::InvitationExpired, ask),
+            Error::Replaced => Self::with_detail(Code::InvitationReplaced, "Use the link in the latest mail."),
+            Error::Cancelled => Self::with_detail(Code::InvitationCancelled, "If that is a mistake, ask for a new one."),
+            Error::Invalid(invalid) => invalid.into(),
+            Error::BeyondOwnPermissions => Self::with_detail(
+                Code::BeyondOwnPermissions,
+                "Nobody gives what they do not have: choose a role whose permissions you have yourself.",
+            ),
+            Error::UsernameTaken => Self::with_detail(Code::UsernameTaken, "Choose another username."),
+            Error::EmailTaken => Self::with_detail(Code::EmailTaken, "Every member of staff has an address of their own."),
+            Error::Db(error) => error.into(),
+        }
+    }
+}
+
+/// An invitation to become a member of staff.
+#[derive(Debug, Serialize, JsonSchema)]
+struct InvitationView {
+    id: InvitationId,
+    /// `pending`, `expired`, `accepted` or `cancelled`.
+    state: &'static str,
+    email: Option<String>,
+    role: RoleName,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    language: String,
+    invited_by: Option<StaffId>,
+    created_at: Timestamp,
+    /// When the link in force was made.
+    sent_at: Timestamp,
+    expires_at: Timestamp,
+    accepted_at: Option<Timestamp>,
+    cancelled_at: Option<Timestamp>,
+    /// Who came of it.
+    staff_id: Option<StaffId>,
+    /// The link. Only in the answer that made it: nobody can read it afterwards.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<String>,
+}
+
+impl InvitationView {
+    fn new(invitation: StaffInvitation, now: Timestamp) -> Self {
+        Self {
+            state: invitation.status(now).name(),
+            id: invitation.id,
+            email: invitation.email,
+            role: RoleName { id: invitation.role_id, name: invitation.role_name },
+            username: invitation.username,
+            first_name: invitation.first_name,
+            last_name: invitation.last_name,
+            language: invitation.language,
+            invited_by: invitation.invited_by,
+            created_at: invitation.created_at,
+            sent_at: invitation.sent_at,
+            expires_at: invitation.expires_at,
+            accepted_at: invitation.accepted_at,
+            cancelled_at: invitation.cancelled_at,
+            staff_id: invitation.staff_id,
+            link: None,
+        }
+    }
+
+    fn with_link(self, app: &App, token: &Token) -> Self {
+        Self { link: Some(app.invitation_link(token)), ..self }
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// `pending`, `expired`, `accepted` or `cancelled`; without it, what can still be acted on: pending and expired.
+    state: Option<String>,
+    /// 1 to 200.
+    limit: Option<i64>,
+    cursor: Option<String>,
+    /// Also count them.
+    total: Option<bool>,
+}
+
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<InvitationView>>, Problem> {
+    let state = query.state.as_deref();
+    let state = state.map(|state| invalid::parse("state", state, Status::NAMES)).transpose()?;
+    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
+    let now = app.now();
+    let page = invitations::list(&mut app.read().await?, state, &request).await?;
+    Ok(Json(Page::of(page, |invitation| InvitationView::new(invitation, now))))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Id {
+    id: InvitationId,
+}
+
+async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<InvitationView>, Problem> {
+    let invitation = invitations::find(&mut app.read().await?, id).await?;
+    Ok(Json(InvitationView::new(invitation, app.now())))
+}
+
+/// Whom to invite, as what.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    email: String,
+    role_id: RoleId,
+    /// Given here, the invitee cannot change it. A letter, then letters and digits, 64 at most.
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// Of the mail and later of the member of staff: `en`.
+    language: Option<String>,
+}
+
+async fn create(
+    State(app): State<App>,
+    Member { caller, session }: Member,
+    Json(body): Json<Create>,
+) -> Result<Created<InvitationView>, Problem> {
+    let new = NewStaffInvitation {
+        email: body.email,
+        role_id: body.role_id,
+        username: body.username,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        language: body.language,
+    };
+    let mut cx = app.begin(caller).await?;
+    let made = invitations::invite_staff(&mut cx, &session, new).await?;
+    cx.commit().await?;
+    Ok(Created(InvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+}
+
+/// What to change; what is absent stays. `null` clears a name or the username, so that the invitee gives it.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Change {
+    /// Another address gets a new link; the old one is dead.
+    email: Option<String>,
+    role_id: Option<RoleId>,
+    #[serde(default, deserialize_with = "present")]
+    username: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    first_name: Option<Option<String>>,
+    #[serde(default, deserialize_with = "present")]
+    last_name: Option<Option<String>>,
+    language: Option<String>,
+}
+
+async fn change(
+    State(app): State<App>,
+    Member { caller, session }: Member,
+    Path(Id { id }): Path<Id>,
+    Json(body): Json<Change>,
+) -> Result<Json<InvitationView>, Problem> {
+    let change = StaffInvitationChange {
+        email: body.email,
+        role_id: body.role_id,
+        username: body.username,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        language: body.language,
+    };
+    let mut cx = app.begin(caller).await?;
+    let (invitation, token) = invitations::change_staff(&mut cx, &session, id, change).await?;
+    cx.commit().await?;
+    let view = InvitationView::new(invitation, app.now());
+    Ok(Json(match token {
+        Some(token) => view.with_link(&app, &token),
+        None => view,
+    }))
+}
+
+async fn cancel(
+    State(app): State<App>,
+    Member { caller, session }: Member,
+    Path(Id { id }): Path<Id>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(caller).await?;
+    invitations::cancel(&mut cx, &session, id).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+async fn resend(
+    State(app): State<App>,
+    Member { caller, session }: Member,
+    Path(Id { id }): Path<Id>,
+) -> Result<Json<InvitationView>, Problem> {
+    let mut cx = app.begin(caller).await?;
+    let made = invitations::resend(&mut cx, &session, id).await?;
+    cx.commit().await?;
+    Ok(Json(InvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct LookUp {
+    token: Token,
+}
+
+/// What a link invites to.
+#[derive(Debug, Serialize, JsonSchema)]
+struct LookedUp {
+    /// `staff`.
+    kind: &'static str,
+    expires_at: Timestamp,
+    /// The role's name.
+    role: String,
+    /// What the invitation fixes is shown, and refused in `accept`.
+    email: Option<String>,
+    username: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    /// The fields that `accept` must be given.
+    needs: Vec<&'static str>,
+}
+
+async fn look_up(State(app): State<App>, Json(body): Json<LookUp>) -> Result<Json<LookedUp>, Problem> {
+    let invitation = invitations::lookup(&mut app.read().await?, &body.token.hash()).await?;
+    Ok(Json(LookedUp {
+        kind: "staff",
+        needs: invitation.needs(),
+        expires_at: invitation.expires_at,
+        role: invitation.role_name,
+        email: invitation.email,
+        username: invitation.username,
+        first_name: invitation.first_name,
+        last_name: invitation.last_name,
+    }))
+}
+
+/// Exactly the fields that the look-up's `needs` names, beside the token.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Accept {
+    token: Token,
+    /// A letter, then letters and digits, 64 at most.
+    username: Option<String>,
+    /// 15 to 256 characters.
+    password: Password,
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    #[serde(default)]
+    session: SessionKind,
+}
+
+async fn accept(State(app): State<App>, guest: Guest, Json(body): Json<Accept>) -> Result<LoggedIn, Problem> {
+    let token = body.token.hash();
+    let acceptance = StaffAcceptance {
+        username: body.username,
+        email: body.email,
+        first_name: body.first_name,
+        last_name: body.last_name,
+    };
+    let invitation = invitations::lookup(&mut app.read().await?, &token).await?;
+    acceptance.check(&invitation)?;
+    password::check_staff(&body.password)?;
+    let password = app.hasher().hash(body.password).await?;
+
+    let mut cx = app.begin(guest.caller).await?;
+    let accepted = invitations::accept_staff(&mut cx, &token, acceptance, password, &guest.client).await?;
+    let staff = staff::find(&mut cx, accepted.staff).await?;
+    cx.commit().await?;
+    let staff = staff.ok_or_else(|| Problem::internal("the member of staff just created is gone"))?;
+    Ok(LoggedIn::new(&accepted.session, body.session, staff.into()))
+}

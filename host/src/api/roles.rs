@@ -1,0 +1,92 @@
+//! `/v1/admin/roles` and `/v1/admin/permissions`.
+
+use axum::extract::State;
+use frontdesk_core::{
+    ids::RoleId,
+    roles::{self, Permission, PermissionView, Role},
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    extract::{Json, Path, Query},
+    page::{self, Page},
+    problem::{Code, Problem},
+    routes::{Op, Routes},
+};
+use crate::App;
+
+const TAG: &str = "Roles";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let view = Some(Permission::RolesView);
+    routes
+        .get("/v1/admin/roles", Op::staff("listRoles", TAG, "List roles", view).problems(&[Code::Invalid]), list)
+        .get(
+            "/v1/admin/roles/{id}",
+            Op::staff("getRole", TAG, "One role", view).problems(&[Code::NotFound]),
+            get,
+        )
+        .get("/v1/admin/permissions", Op::staff("listPermissions", TAG, "What a role can permit", view), permissions)
+}
+
+/// A role of staff.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RoleView {
+    id: RoleId,
+    name: String,
+    /// Also permits what later versions and plugins bring.
+    everything: bool,
+    /// Slugs.
+    permissions: Vec<&'static str>,
+    created_at: Timestamp,
+}
+
+impl From<Role> for RoleView {
+    fn from(role: Role) -> Self {
+        Self {
+            id: role.id,
+            name: role.name,
+            everything: role.rights.everything,
+            permissions: role.rights.permissions.iter().map(Permission::slug).collect(),
+            created_at: role.created_at,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// 1 to 200.
+    limit: Option<i64>,
+    cursor: Option<String>,
+    /// Also count them.
+    total: Option<bool>,
+}
+
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<RoleView>>, Problem> {
+    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
+    let page = roles::list(&mut app.read().await?, &request).await?;
+    Ok(Json(Page::of(page, RoleView::from)))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Id {
+    id: RoleId,
+}
+
+async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<RoleView>, Problem> {
+    let found = roles::find(&mut app.read().await?, id).await?;
+    Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+}
+
+/// Every permission there is.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Permissions {
+    items: Vec<PermissionView>,
+}
+
+async fn permissions() -> Json<Permissions> {
+    Json(Permissions { items: Permission::ALL.iter().copied().map(Permission::describe).collect() })
+}

@@ -1,0 +1,154 @@
+//! The route table: every operation names who may call it before it can be added.
+
+use std::sync::Arc;
+
+use aide::{
+    OperationInput, OperationOutput,
+    axum::{
+        ApiRouter,
+        routing::{self, ApiMethodRouter},
+    },
+    transform::TransformOperation,
+};
+use axum::{
+    extract::Request,
+    handler::Handler,
+    middleware::{Next, from_fn},
+};
+use frontdesk_core::roles::Permission;
+use serde_json::json;
+
+use super::{guard, problem::Code};
+use crate::App;
+
+/// Whose sessions an operation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Nobody's: whoever comes.
+    Public,
+    Staff,
+}
+
+/// An operation: what it is called, and who may call it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Op {
+    id: &'static str,
+    tag: &'static str,
+    summary: &'static str,
+    problems: &'static [Code],
+    pub(super) audience: Audience,
+    pub(super) permission: Option<Permission>,
+    pub(super) confirmation: bool,
+}
+
+impl Op {
+    /// An operation that asks for no login.
+    pub(super) const fn public(id: &'static str, tag: &'static str, summary: &'static str) -> Self {
+        Self {
+            id,
+            tag,
+            summary,
+            problems: &[],
+            audience: Audience::Public,
+            permission: None,
+            confirmation: false,
+        }
+    }
+
+    /// An operation for staff; `None` permits every one of them.
+    pub(super) const fn staff(
+        id: &'static str,
+        tag: &'static str,
+        summary: &'static str,
+        permission: Option<Permission>,
+    ) -> Self {
+        Self { audience: Audience::Staff, permission, ..Self::public(id, tag, summary) }
+    }
+
+    /// Asks for the password again if it was last given more than ten minutes ago.
+    pub(super) const fn confirmed(self) -> Self {
+        Self { confirmation: true, ..self }
+    }
+
+    /// The codes it may answer beside those that every operation of its kind may.
+    pub(super) const fn problems(self, problems: &'static [Code]) -> Self {
+        Self { problems, ..self }
+    }
+
+    fn describe<'t>(&self, operation: TransformOperation<'t>) -> TransformOperation<'t> {
+        let mut codes: Vec<_> = self.problems.to_vec();
+        if self.audience == Audience::Staff {
+            codes.push(Code::LoginRequired);
+        }
+        if self.permission.is_some() {
+            codes.push(Code::PermissionRequired);
+        }
+        if self.confirmation {
+            codes.push(Code::ConfirmationRequired);
+        }
+        codes.sort_by_key(|code| (code.status(), code.name()));
+        let codes: Vec<_> = codes.into_iter().map(Code::name).collect();
+        let audience = match self.audience {
+            Audience::Public => "public",
+            Audience::Staff => "staff",
+        };
+        let extension = json!({
+            "audience": audience,
+            "permission": self.permission.map(Permission::slug),
+            "confirmation": self.confirmation,
+            "problems": codes,
+        });
+        let mut operation = operation.id(self.id).tag(self.tag).summary(self.summary);
+        operation.inner_mut().extensions.insert("x-frontdesk".into(), extension);
+        match self.audience {
+            Audience::Public => operation,
+            Audience::Staff => operation.security_requirement("session").security_requirement("cookie"),
+        }
+    }
+}
+
+/// Operations on their way into the router.
+#[derive(Debug)]
+pub(super) struct Routes {
+    app: App,
+    router: ApiRouter<App>,
+}
+
+macro_rules! methods {
+    ($($method:ident $method_with:ident),*) => { $(
+        pub(super) fn $method<H, I, O, T>(self, path: &str, op: Op, handler: H) -> Self
+        where
+            H: Handler<T, App> + aide::axum::AxumOperationHandler<I, O, T, App>,
+            I: OperationInput,
+            O: OperationOutput,
+            T: 'static,
+        {
+            let method = routing::$method_with(handler, |operation| op.describe(operation));
+            self.route(path, op, method)
+        }
+    )* };
+}
+
+impl Routes {
+    pub(super) fn new(app: App) -> Self {
+        Self { app, router: ApiRouter::new() }
+    }
+
+    methods!(get get_with, post post_with, patch patch_with, delete delete_with);
+
+    fn route(mut self, path: &str, op: Op, method: ApiMethodRouter<App>) -> Self {
+        let op = Arc::new(op);
+        let app = self.app.clone();
+        // Around the handler, so before its extractors: the body of a stranger is never read.
+        let guarded = method.layer(from_fn(move |request: Request, next: Next| {
+            let (app, op) = (app.clone(), Arc::clone(&op));
+            async move { guard::admit(&app, &op, request, next).await }
+        }));
+        self.router = self.router.api_route(path, guarded);
+        self
+    }
+
+    pub(super) fn into_router(self) -> ApiRouter<App> {
+        self.router
+    }
+}

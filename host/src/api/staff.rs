@@ -1,0 +1,168 @@
+//! `/v1/admin/staff`: who works here, and who is online.
+
+use axum::extract::State;
+use data_encoding::HEXLOWER;
+use frontdesk_core::{
+    ids::{RoleId, StaffId},
+    invalid,
+    roles::Permission,
+    staff::{self, Online, Staff},
+    time::Timestamp,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{
+    extract::{Json, Path, Query},
+    page::{self, Page},
+    problem::{Code, Problem},
+    routes::{Op, Routes},
+};
+use crate::App;
+
+const TAG: &str = "Staff";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    let view = Some(Permission::StaffView);
+    routes
+        .get(
+            "/v1/admin/staff",
+            Op::staff("listStaff", TAG, "List staff, the newest first", view).problems(&[Code::Invalid]),
+            list,
+        )
+        .get(
+            "/v1/admin/staff/online",
+            Op::staff("listStaffOnline", TAG, "Who was active in the last 15 minutes", view)
+                .problems(&[Code::Invalid]),
+            online,
+        )
+        .get(
+            "/v1/admin/staff/{id}",
+            Op::staff("getStaff", TAG, "One member of staff", view).problems(&[Code::NotFound]),
+            get,
+        )
+}
+
+/// A member of staff.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StaffView {
+    id: StaffId,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role: RoleName,
+    /// For mails and front ends.
+    language: String,
+    avatar_url: String,
+    disabled: bool,
+    last_login_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct RoleName {
+    pub id: RoleId,
+    pub name: String,
+}
+
+impl From<Staff> for StaffView {
+    fn from(staff: Staff) -> Self {
+        Self {
+            avatar_url: gravatar(&staff.email),
+            id: staff.id,
+            username: staff.username,
+            email: staff.email,
+            first_name: staff.first_name,
+            last_name: staff.last_name,
+            role: RoleName { id: staff.role_id, name: staff.role_name },
+            language: staff.language,
+            disabled: staff.disabled,
+            last_login_at: staff.last_login_at,
+            created_at: staff.created_at,
+        }
+    }
+}
+
+/// Gravatar's address: the SHA-256 of the email address in lower case.
+fn gravatar(email: &str) -> String {
+    let hash = Sha256::digest(email.trim().to_lowercase());
+    format!("https://gravatar.com/avatar/{}", HEXLOWER.encode(&hash))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// `active` or `disabled`; both without it.
+    state: Option<String>,
+    /// 1 to 200.
+    limit: Option<i64>,
+    cursor: Option<String>,
+    /// Also count them.
+    total: Option<bool>,
+}
+
+async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<StaffView>>, Problem> {
+    let state = query.state.as_deref();
+    let state = state.map(|state| invalid::parse("state", state, "active, disabled")).transpose()?;
+    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
+    let page = staff::list(&mut app.read().await?, state, &request).await?;
+    Ok(Json(Page::of(page, StaffView::from)))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+struct Id {
+    id: StaffId,
+}
+
+async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<StaffView>, Problem> {
+    let found = staff::find(&mut app.read().await?, id).await?;
+    Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+}
+
+/// A member of staff who was active lately.
+#[derive(Debug, Serialize, JsonSchema)]
+struct OnlineView {
+    id: StaffId,
+    username: String,
+    first_name: String,
+    last_name: String,
+    avatar_url: String,
+    /// When the session they used last began.
+    since: Timestamp,
+    last_seen_at: Timestamp,
+    /// Where from.
+    address: Option<String>,
+}
+
+impl From<Online> for OnlineView {
+    fn from(online: Online) -> Self {
+        Self {
+            avatar_url: gravatar(&online.email),
+            id: online.id,
+            username: online.username,
+            first_name: online.first_name,
+            last_name: online.last_name,
+            since: online.since,
+            last_seen_at: online.last_seen_at,
+            address: online.address,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct OnlineQuery {
+    /// 1 to 200.
+    limit: Option<i64>,
+    cursor: Option<String>,
+    /// Also count them.
+    total: Option<bool>,
+}
+
+async fn online(State(app): State<App>, Query(query): Query<OnlineQuery>) -> Result<Json<Page<OnlineView>>, Problem> {
+    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
+    let page = staff::online(&mut app.read().await?, &request).await?;
+    Ok(Json(Page::of(page, OnlineView::from)))
+}

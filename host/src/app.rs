@@ -1,0 +1,191 @@
+//! The running service: what every handler and worker shares.
+
+use std::{
+    fs::{DirBuilder, File, TryLockError},
+    io,
+    net::SocketAddr,
+    os::unix::fs::DirBuilderExt,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use frontdesk_core::{
+    cx::{Caller, Cx, Service, View},
+    db::{self, Db, PoolSize},
+    ids::{self, Chance, SystemChance},
+    invitations,
+    password::Hasher,
+    secret::{KeyError, Keyring, Token},
+    time::{Clock, SystemClock, Timestamp},
+};
+use tokio::sync::Notify;
+
+use crate::{
+    config::{Config, Database, PublicUrl},
+    seen::Seen,
+};
+
+/// A handle to the running service; cloning it is cheap.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: Config,
+    public_url: PublicUrl,
+    service: Service,
+    hasher: Hasher,
+    seen: Seen,
+    stopping: AtomicBool,
+    /// Held as long as the service lives.
+    _lock: Option<File>,
+}
+
+/// What the service takes from the world around it. Tests bring their own.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The address that was bound; links begin with it unless `public_url` is configured.
+    pub bound: SocketAddr,
+    pub clock: Arc<dyn Clock>,
+    pub chance: Arc<dyn Chance>,
+}
+
+impl Surroundings {
+    pub fn at(bound: SocketAddr) -> Self {
+        Self { bound, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance) }
+    }
+}
+
+/// Why the service cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    #[error("the data directory {}: {source}", path.display())]
+    Data { path: PathBuf, source: io::Error },
+    #[error("another frontdesk serves from {} (it holds {}); stop it first, or give this one its own --data", data.display(), lock.display())]
+    InUse { data: PathBuf, lock: PathBuf },
+    #[error("the database: {0}")]
+    Db(#[from] db::Error),
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// Opens everything that `config` names: the data directory, the database, the master key.
+pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildError> {
+    make_private(&config.data)?;
+    let pool = PoolSize {
+        sqlite_readers: config.database_pool.readers,
+        postgres: config.database_pool.connections,
+        wait: config.database_pool.wait,
+    };
+    let (db, lock) = match &config.database {
+        Database::Sqlite(path) => {
+            let lock = lock(&config.data)?;
+            (Db::open(&Db::sqlite_url(path), pool).await?, Some(lock))
+        }
+        Database::Postgres(url) => (Db::open(url.expose(), pool).await?, None),
+    };
+    let keys = Keyring::open(&config.data.join("master.key"), &db, &*around.chance).await?;
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    Ok(App(Arc::new(Inner {
+        public_url: config.public_url(around.bound),
+        config,
+        service: Service {
+            db,
+            clock: around.clock,
+            chance: Arc::clone(&around.chance),
+            keys,
+            outbox_bell: Arc::new(Notify::new()),
+        },
+        hasher: Hasher::new(cores, around.chance),
+        seen: Seen::default(),
+        stopping: AtomicBool::new(false),
+        _lock: lock,
+    })))
+}
+
+fn make_private(data: &Path) -> Result<(), BuildError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
+    made.map_err(|source| BuildError::Data { path: data.into(), source })
+}
+
+/// One process per SQLite file. The kernel lets go of the lock when the process ends, however it ends.
+fn lock(data: &Path) -> Result<File, BuildError> {
+    let path = data.join("frontdesk.lock");
+    let failed = |source| BuildError::Data { path: path.clone(), source };
+    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(BuildError::InUse { data: data.into(), lock: path }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+impl App {
+    /// A look at the data.
+    pub async fn read(&self) -> Result<View, db::Error> {
+        self.0.service.read().await
+    }
+
+    /// A unit of work.
+    pub async fn begin(&self, caller: Caller) -> Result<Cx, db::Error> {
+        self.0.service.begin(caller).await
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.0.service.clock.now()
+    }
+
+    pub fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    /// The only source of links and of the allowed origin.
+    pub fn public_url(&self) -> &PublicUrl {
+        &self.0.public_url
+    }
+
+    pub fn invitation_link(&self, token: &Token) -> String {
+        self.0.public_url.link_with_token("/accept", &token.reveal())
+    }
+
+    /// A link for the first administrator, while there is none. The one before dies.
+    pub async fn first_administrator(&self) -> Result<Option<String>, invitations::Error> {
+        let mut cx = self.begin(Caller::system()).await?;
+        let token = invitations::first_administrator(&mut cx).await?;
+        cx.commit().await?;
+        Ok(token.map(|token| self.invitation_link(&token)))
+    }
+
+    /// From here on the service takes no more requests and readiness fails.
+    pub fn stop(&self) {
+        self.0.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Closes the database. Nothing works afterwards.
+    pub async fn close(&self) {
+        self.0.service.db.close().await;
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn service(&self) -> &Service {
+        &self.0.service
+    }
+
+    pub(crate) fn hasher(&self) -> &Hasher {
+        &self.0.hasher
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.0.seen
+    }
+
+    pub(crate) fn new_request_id(&self) -> String {
+        ids::uuid(self.now(), &*self.0.service.chance).to_string()
+    }
+}

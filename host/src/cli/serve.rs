@@ -1,0 +1,144 @@
+//! `frontdesk serve`.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::Args;
+use tokio::{net::TcpListener, sync::watch};
+use tracing_subscriber::EnvFilter;
+
+use crate::{
+    App, Surroundings, build,
+    config::{Config, LogFormat, Overrides, environment},
+    delivery, router, seen,
+};
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+On stdout it prints the address it listens on and, while there is no member of staff, the first administrator's
+link, fresh at every start and good for 24 hours. Logs go to stderr. SIGTERM and SIGINT stop it gracefully.
+
+Every setting of the configuration file can also be given as a variable: FRONTDESK_PUBLIC_URL, FRONTDESK_SMTP__HOST.")]
+pub(super) struct ServeArgs {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE", env = "FRONTDESK_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+}
+
+pub(super) fn run(args: ServeArgs) -> ExitCode {
+    let config = match Config::load(args.config.as_deref(), environment(), &args.overrides) {
+        Ok(config) => config,
+        Err(problems) => {
+            eprintln!("{problems}");
+            return ExitCode::from(2);
+        }
+    };
+    log_to_stderr(&config);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("frontdesk: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match runtime.block_on(serve(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("frontdesk: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn log_to_stderr(config: &Config) {
+    let filter = EnvFilter::new(&config.log.level);
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log.format {
+        LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
+        LogFormat::Json => logs.json().flatten_event(true).init(),
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| {
+        format!("cannot listen on {}: {error}; another service may hold the port, choose one with --listen", config.listen)
+    })?;
+    let bound = listener.local_addr()?;
+    let grace = config.limits.shutdown;
+    let app = build(config, Surroundings::at(bound)).await?;
+    let router = router(app.clone());
+
+    let (stop, stopped) = watch::channel(());
+    let worker = tokio::spawn(delivery::run(app.clone(), stopped.clone()));
+    let housekeeping = tokio::spawn(keep_house(app.clone(), stopped.clone()));
+
+    announce(&app, bound).await?;
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let mut drained = stopped.clone();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move { _ = drained.changed().await });
+    let server = tokio::spawn(server.into_future());
+
+    asked_to_stop().await?;
+    tracing::info!("stopping: no new requests, what runs is finished");
+    app.stop();
+    drop(stop);
+    let finish = async {
+        let served = server.await;
+        _ = worker.await;
+        _ = housekeeping.await;
+        served
+    };
+    match tokio::time::timeout(grace, finish).await {
+        Ok(served) => served??,
+        Err(_) => tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running"),
+    }
+    app.close().await;
+    Ok(())
+}
+
+async fn announce(app: &App, bound: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
+    let link = app.first_administrator().await?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "listening on http://{bound}")?;
+    if let Some(link) = link {
+        writeln!(out, "first administrator: {link}")?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Writes down once a minute, and in the end, when sessions were last used.
+async fn keep_house(app: App, mut stopped: watch::Receiver<()>) {
+    let mut minute = tokio::time::interval(seen::WRITE_EVERY);
+    loop {
+        let last = tokio::select! {
+            _ = minute.tick() => false,
+            _ = stopped.changed() => true,
+        };
+        if let Err(error) = seen::write(&app).await {
+            tracing::warn!(%error, "when sessions were last used could not be written down; trying again in a minute");
+        }
+        if last {
+            return;
+        }
+    }
+}
+
+async fn asked_to_stop() -> io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+    Ok(())
+}
