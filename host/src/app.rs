@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use axum::Router;
 use frontdesk_core::{
     cx::{Caller, Cx, Service, View},
     db::{self, Db, PoolSize},
@@ -21,10 +22,14 @@ use frontdesk_core::{
     secret::{KeyError, Keyring, Token},
     time::{Clock, SystemClock, Timestamp},
 };
-use tokio::sync::Notify;
+use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
+    bring_up::bring_up,
     config::{Config, Database, PublicUrl},
+    lending::{LentMail, OwnApi},
+    mail::{MailError, Stamp, Templates, Transport},
+    plugins::{CompileLimits, CompilerCommand, EngineError, HostServices, Plugins, Settings},
     seen::Seen,
 };
 
@@ -39,9 +44,14 @@ struct Inner {
     service: Service,
     hasher: Hasher,
     seen: Seen,
+    plugins: Arc<Plugins>,
+    own_api: Arc<OwnApi>,
+    templates: Templates,
+    /// The settings document of the mailer plugin.
+    mailer_settings: serde_json::Value,
     stopping: AtomicBool,
-    /// Held as long as the service lives.
-    _lock: Option<File>,
+    /// Held as long as the service lives; absent where several processes share a database.
+    lock: Option<File>,
 }
 
 /// What the service takes from the world around it. Tests bring their own.
@@ -51,11 +61,13 @@ pub struct Surroundings {
     pub bound: SocketAddr,
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
+    /// What compiles plugins in a process of its own; this binary unless a test is the process.
+    pub compiler: Option<CompilerCommand>,
 }
 
 impl Surroundings {
     pub fn at(bound: SocketAddr) -> Self {
-        Self { bound, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance) }
+        Self { bound, clock: Arc::new(SystemClock), chance: Arc::new(SystemChance), compiler: None }
     }
 }
 
@@ -70,6 +82,12 @@ pub enum BuildError {
     Db(#[from] db::Error),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("[smtp]: {0}")]
+    Smtp(#[source] MailError),
+    #[error("a mail template: {0}")]
+    Template(#[from] minijinja::Error),
 }
 
 /// Opens everything that `config` names: the data directory, the database, the master key.
@@ -88,22 +106,68 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         Database::Postgres(url) => (Db::open(url.expose(), pool).await?, None),
     };
     let keys = Keyring::open(&config.data.join("master.key"), &db, &*around.chance).await?;
+    let service = Service {
+        db,
+        clock: around.clock,
+        chance: around.chance,
+        keys,
+        outbox_bell: Arc::new(Notify::new()),
+    };
+    let own_api = OwnApi::new(Handle::current());
+    let compiler = around.compiler.map_or_else(CompilerCommand::this_binary, Ok);
+    let compiler = compiler.map_err(|source| BuildError::Data { path: config.data.clone(), source })?;
+    let plugins = Plugins::new(settings(&config, &service, compiler), lend(&config, &service, &own_api)?)?;
+    bring_up(&plugins, config.plugins.as_deref()).await;
+
+    let public_url = config.public_url(around.bound);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     Ok(App(Arc::new(Inner {
-        public_url: config.public_url(around.bound),
-        config,
-        service: Service {
-            db,
-            clock: around.clock,
-            chance: Arc::clone(&around.chance),
-            keys,
-            outbox_bell: Arc::new(Notify::new()),
-        },
-        hasher: Hasher::new(cores, around.chance),
+        mailer_settings: serde_json::to_value(config.mailer_settings(&public_url)).unwrap_or_default(),
+        public_url,
+        hasher: Hasher::new(cores, Arc::clone(&service.chance)),
         seen: Seen::default(),
+        plugins,
+        own_api,
+        templates: Templates::new()?,
         stopping: AtomicBool::new(false),
-        _lock: lock,
+        config,
+        service,
+        lock,
     })))
+}
+
+fn settings(config: &Config, service: &Service, compiler: CompilerCommand) -> Settings {
+    let limits = &config.plugin_limits;
+    Settings {
+        cache_dir: config.data.join("code-cache"),
+        cache_key: service.keys.derive("code cache"),
+        compiler,
+        compile: CompileLimits {
+            cpu_s: u32::try_from(limits.compile_cpu.as_secs()).unwrap_or(u32::MAX),
+            memory_mb: u32::try_from(limits.compile_memory / (1024 * 1024)).unwrap_or(u32::MAX),
+            wall: limits.compile_wall,
+        },
+    }
+}
+
+fn lend(config: &Config, service: &Service, own_api: &Arc<OwnApi>) -> Result<HostServices, BuildError> {
+    let (clock, chance) = (Arc::clone(&service.clock), Arc::clone(&service.chance));
+    let transport = match &config.smtp {
+        Some(smtp) => Transport::smtp(smtp).map_err(BuildError::Smtp)?,
+        None => {
+            let (clock, chance) = (Arc::clone(&clock), Arc::clone(&chance));
+            let stamp = move || Stamp { now_ms: clock.now().as_millis(), unique: ids::bytes(&*chance) };
+            let path = config.mailbox_dir();
+            Transport::mailbox(path.clone(), Arc::new(stamp))
+                .map_err(|source| BuildError::Data { path, source })?
+        }
+    };
+    Ok(HostServices {
+        now_ms: Arc::new(move || u64::try_from(clock.now().as_millis()).unwrap_or(0)),
+        random: Arc::new(move |bytes| chance.fill(bytes)),
+        mail: Arc::new(LentMail { transport: Arc::new(transport), threads: Handle::current() }),
+        service: Arc::clone(own_api) as Arc<_>,
+    })
 }
 
 fn make_private(data: &Path) -> Result<(), BuildError> {
@@ -166,6 +230,8 @@ impl App {
 
     /// Closes the database. Nothing works afterwards.
     pub async fn close(&self) {
+        // The router holds the service and the service the router.
+        self.0.own_api.set(None);
         self.0.service.db.close().await;
     }
 
@@ -173,8 +239,34 @@ impl App {
         self.0.stopping.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn service(&self) -> &Service {
-        &self.0.service
+    /// Whether no other process can have this database open.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.0.lock.is_some()
+    }
+
+    pub(crate) fn outbox_bell(&self) -> &Notify {
+        &self.0.service.outbox_bell
+    }
+
+    pub(crate) fn chance(&self) -> &dyn Chance {
+        &*self.0.service.chance
+    }
+
+    pub fn plugins(&self) -> &Arc<Plugins> {
+        &self.0.plugins
+    }
+
+    pub(crate) fn templates(&self) -> &Templates {
+        &self.0.templates
+    }
+
+    pub(crate) fn mailer_settings(&self) -> &serde_json::Value {
+        &self.0.mailer_settings
+    }
+
+    /// Where widgets' own requests go from now on.
+    pub(crate) fn serve_widgets(&self, router: Router) {
+        self.0.own_api.set(Some(router));
     }
 
     pub(crate) fn hasher(&self) -> &Hasher {

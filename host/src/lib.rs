@@ -5,9 +5,11 @@
 
 pub mod api;
 mod app;
+mod bring_up;
 pub mod cli;
 pub mod config;
 pub mod delivery;
+mod lending;
 pub mod mail;
 pub mod pages;
 pub mod plugins;

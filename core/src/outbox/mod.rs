@@ -120,9 +120,6 @@ pub enum Again {
 /// How long a claim holds without being renewed.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// How many deliveries one claim takes at most.
-pub const CLAIM: i64 = 256;
-
 const SCHEDULE: [Duration; 8] = [
     Duration::from_secs(5),
     Duration::from_secs(30),
@@ -157,16 +154,25 @@ pub async fn next_due(reads: &mut impl Reads) -> Result<Option<Timestamp>, db::E
     store::next_due(reads.db()).await
 }
 
-/// Takes what is due, up to [`CLAIM`], under a lease in the name of `worker`. What came too late for its link ends here.
-pub async fn claim(cx: &mut Cx, worker: &str) -> Result<Vec<Claim>, db::Error> {
+/// Takes what is due, `most` at the most, under a lease in the name of `worker`. What came too late for its link ends
+/// here.
+pub async fn claim(cx: &mut Cx, worker: &str, most: usize) -> Result<Vec<Claim>, db::Error> {
     store::expire(cx).await?;
-    store::claim(cx, worker).await
+    store::claim(cx, worker, i64::try_from(most).unwrap_or(i64::MAX)).await
 }
 
 /// Keeps holding what is still being worked on.
 pub async fn renew(cx: &mut Cx, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
     for (id, fence) in held {
         store::renew(cx, *id, *fence).await?;
+    }
+    Ok(())
+}
+
+/// Gives back, due at once, what was claimed and not begun.
+pub async fn release(cx: &mut Cx, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
+    for (id, fence) in held {
+        store::release(cx, *id, *fence).await?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-use super::{CLAIM, Claim, Delivered, LEASE, Mail, Outcome, Recipient};
+use super::{Claim, Delivered, LEASE, Mail, Outcome, Recipient};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Conn},
@@ -87,7 +87,7 @@ const CLAIMED: &str = ")
         (SELECT e.at FROM events e WHERE e.id = event_id) AS event_at,
         recipient_name, recipient_address, language, data, sealed_token, attempts, fence";
 
-pub(super) async fn claim(cx: &mut Cx, worker: &str) -> Result<Vec<Claim>, db::Error> {
+pub(super) async fn claim(cx: &mut Cx, worker: &str, most: i64) -> Result<Vec<Claim>, db::Error> {
     let (now, lease) = (cx.now(), cx.now().plus(LEASE));
     // SQLite has one writer, so nobody stands in the way; on PostgreSQL other nodes' claims are stepped over.
     let rows: Vec<Row> = match cx.db() {
@@ -96,7 +96,7 @@ pub(super) async fn claim(cx: &mut Cx, worker: &str) -> Result<Vec<Claim>, db::E
                 .bind(worker)
                 .bind(lease)
                 .bind(now)
-                .bind(CLAIM)
+                .bind(most)
                 .fetch_all(conn)
                 .await
         }
@@ -105,7 +105,7 @@ pub(super) async fn claim(cx: &mut Cx, worker: &str) -> Result<Vec<Claim>, db::E
                 .bind(worker)
                 .bind(lease)
                 .bind(now)
-                .bind(CLAIM)
+                .bind(most)
                 .fetch_all(conn)
                 .await
         }
@@ -144,6 +144,18 @@ pub(super) async fn renew(cx: &mut Cx, id: DeliveryId, fence: i64) -> Result<(),
     on!(cx.db(), conn => {
         sqlx::query("UPDATE deliveries SET next_attempt_at = $3 WHERE id = $1 AND fence = $2 AND state = 'waiting'")
             .bind(id).bind(fence).bind(lease).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+pub(super) async fn release(cx: &mut Cx, id: DeliveryId, fence: i64) -> Result<(), db::Error> {
+    let now = cx.now();
+    on!(cx.db(), conn => {
+        sqlx::query(
+            "UPDATE deliveries SET held_by = NULL, next_attempt_at = $3, attempts = attempts - 1
+             WHERE id = $1 AND fence = $2 AND state = 'waiting'",
+        )
+        .bind(id).bind(fence).bind(now).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }

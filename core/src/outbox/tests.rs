@@ -35,7 +35,7 @@ async fn enqueue(test: &TestService, subject: u128) -> Token {
 
 async fn claimed(service: &Service, worker: &str) -> Vec<Claim> {
     let mut cx = service.begin(Caller::system()).await.unwrap();
-    let claims = claim(&mut cx, worker).await.unwrap();
+    let claims = claim(&mut cx, worker, 256).await.unwrap();
     cx.commit().await.unwrap();
     claims
 }

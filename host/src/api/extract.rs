@@ -111,7 +111,10 @@ fn sentence(cause: &serde_json::Error) -> String {
         Some((_, expected)) if text.starts_with("invalid ") => format!("Expected {expected}."),
         _ => {
             let mut letters = text.chars();
-            letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".").unwrap_or_default()
+            letters
+                .next()
+                .map(|first| first.to_uppercase().chain(letters).collect::<String>() + ".")
+                .unwrap_or_default()
         }
     }
 }
@@ -141,7 +144,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 }
 
 /// For `PATCH`: tells a field that is `null` (clear it) from one that is absent (leave it alone).
-pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     T::deserialize(from).map(Some)
 }
 
@@ -188,7 +193,10 @@ impl<T: JsonSchema> OperationOutput for Json<T> {
         axum::Json::<T>::operation_response(ctx, operation)
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         described(Self::operation_response(ctx, operation), 200)
     }
 }
@@ -200,7 +208,10 @@ impl<T: JsonSchema> OperationOutput for Created<T> {
         axum::Json::<T>::operation_response(ctx, operation)
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         described(Self::operation_response(ctx, operation), 201)
     }
 }
@@ -212,7 +223,10 @@ impl OperationOutput for NoContent {
         Some(ResponseDoc { description: "Done.".into(), ..ResponseDoc::default() })
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         described(Self::operation_response(ctx, operation), 204)
     }
 }
@@ -239,13 +253,19 @@ mod tests {
         let bytes = http_body_util::BodyExt::collect(response.into_body());
         let bytes = futures_util::FutureExt::now_or_never(bytes).unwrap().unwrap().to_bytes();
         let document: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
-        format!("{} {} {}", document["status"], document["errors"][0]["field"], document["errors"][0]["message"])
+        format!(
+            "{} {} {}",
+            document["status"], document["errors"][0]["field"], document["errors"][0]["message"]
+        )
     }
 
     #[test]
     fn refusals_name_the_field_and_never_repeat_what_was_sent() {
         assert_eq!(refusal("{}"), r#"422 "name" "Missing field `name`.""#);
-        assert_eq!(refusal(r#"{"name": "a", "admin": true}"#), "422 \"admin\" \"Unknown field `admin`, expected `name` or `text`.\"");
+        assert_eq!(
+            refusal(r#"{"name": "a", "admin": true}"#),
+            "422 \"admin\" \"Unknown field `admin`, expected `name` or `text`.\""
+        );
         assert_eq!(refusal(r#"{"name": 12345}"#), r#"422 "name" "Expected a string.""#);
         assert_eq!(refusal("{"), "400 null null");
         assert_eq!(refusal(r#"{"name": "a"} {}"#), "400 null null");

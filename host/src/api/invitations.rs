@@ -4,7 +4,9 @@ use axum::extract::State;
 use frontdesk_core::{
     ids::{InvitationId, RoleId, StaffId},
     invalid,
-    invitations::{self, Error, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange, Status},
+    invitations::{
+        self, Error, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange, Status,
+    },
     password,
     roles::Permission,
     secret::{Password, Token},
@@ -49,7 +51,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .get(
             "/v1/admin/staff-invitations/{id}",
-            Op::staff("getStaffInvitation", TAG, "One invitation", invite).problems(&[Code::InvitationUnknown]),
+            Op::staff("getStaffInvitation", TAG, "One invitation", invite)
+                .problems(&[Code::InvitationUnknown]),
             get,
         )
         .patch(
@@ -93,7 +96,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/public/invitations/lookup",
-            Op::public("lookUpInvitation", PUBLIC, "What a link invites to; spends nothing").problems(LINK_PROBLEMS),
+            Op::public("lookUpInvitation", PUBLIC, "What a link invites to; spends nothing")
+                .problems(LINK_PROBLEMS),
             look_up,
         )
         .post(
@@ -129,15 +133,21 @@ impl From<Error> for Problem {
             Error::Unknown => Self::with_detail(Code::InvitationUnknown, "Check that the link is complete."),
             Error::Used => Self::with_detail(Code::InvitationUsed, "Log in with what was chosen then."),
             Error::Expired => Self::with_detail(Code::InvitationExpired, ask),
-            Error::Replaced => Self::with_detail(Code::InvitationReplaced, "Use the link in the latest mail."),
-            Error::Cancelled => Self::with_detail(Code::InvitationCancelled, "If that is a mistake, ask for a new one."),
+            Error::Replaced => {
+                Self::with_detail(Code::InvitationReplaced, "Use the link in the latest mail.")
+            }
+            Error::Cancelled => {
+                Self::with_detail(Code::InvitationCancelled, "If that is a mistake, ask for a new one.")
+            }
             Error::Invalid(invalid) => invalid.into(),
             Error::BeyondOwnPermissions => Self::with_detail(
                 Code::BeyondOwnPermissions,
                 "Nobody gives what they do not have: choose a role whose permissions you have yourself.",
             ),
             Error::UsernameTaken => Self::with_detail(Code::UsernameTaken, "Choose another username."),
-            Error::EmailTaken => Self::with_detail(Code::EmailTaken, "Every member of staff has an address of their own."),
+            Error::EmailTaken => {
+                Self::with_detail(Code::EmailTaken, "Every member of staff has an address of their own.")
+            }
             Error::Db(error) => error.into(),
         }
     }
@@ -208,7 +218,10 @@ struct ListQuery {
     total: Option<bool>,
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<InvitationView>>, Problem> {
+async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<InvitationView>>, Problem> {
     let state = query.state.as_deref();
     let state = state.map(|state| invalid::parse("state", state, Status::NAMES)).transpose()?;
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;

@@ -47,7 +47,7 @@ pub fn router(app: App) -> Router {
     let document = serde_json::to_vec(&document).expect("the API's description is plain data");
     let body_limit = app.config().limits.body;
     let outer = app.clone();
-    router
+    let router = router
         .route("/openapi.json", get(|| openapi(Bytes::from(document))))
         .merge(pages::routes())
         .fallback(|| async {
@@ -56,7 +56,9 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(body_limit))
         .layer(from_fn(move |request: Request, next: Next| outermost::wrap(outer.clone(), request, next)))
-        .with_state(app)
+        .with_state(app.clone());
+    app.serve_widgets(router.clone());
+    router
 }
 
 async fn openapi(document: Bytes) -> Response {
@@ -94,7 +96,9 @@ fn description(app: &App) -> OpenApi {
     let cookie = SecurityScheme::ApiKey {
         location: aide::openapi::ApiKeyLocation::Cookie,
         name: guard::STAFF_COOKIE.into(),
-        description: Some("The cookie of a login with `\"session\": \"cookie\"`; changes need our Origin.".into()),
+        description: Some(
+            "The cookie of a login with `\"session\": \"cookie\"`; changes need our Origin.".into(),
+        ),
         extensions: indexmap::IndexMap::default(),
     };
     components.security_schemes.insert("session".into(), aide::openapi::ReferenceOr::Item(session));

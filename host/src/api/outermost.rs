@@ -28,12 +28,14 @@ pub(super) async fn wrap(app: App, mut request: Request, next: Next) -> Response
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
 
-    let answer = tokio::time::timeout(app.config().limits.request, AssertUnwindSafe(next.run(request)).catch_unwind());
+    let answer =
+        tokio::time::timeout(app.config().limits.request, AssertUnwindSafe(next.run(request)).catch_unwind());
     let mut response = match answer.await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
-            Problem::internal(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic")).into_response()
+            Problem::internal(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic"))
+                .into_response()
         }
         Err(_) => Problem::with_detail(Code::Overloaded, "The request took too long.").into_response(),
     };
@@ -62,7 +64,9 @@ pub(super) async fn wrap(app: App, mut request: Request, next: Next) -> Response
         Some(cause) => {
             tracing::error!(target: "access", request_id = %id, %method, route, status, took_ms, peer, code, cause);
         }
-        None => tracing::info!(target: "access", request_id = %id, %method, route, status, took_ms, peer, code),
+        None => {
+            tracing::info!(target: "access", request_id = %id, %method, route, status, took_ms, peer, code)
+        }
     }
     response
 }

@@ -25,7 +25,11 @@ pub(super) struct Page<T> {
 const DEFAULT: i64 = 25;
 
 /// The request behind the query's `limit`, `cursor` and `total`.
-pub(super) fn request(limit: Option<i64>, cursor: Option<&str>, total: Option<bool>) -> Result<PageRequest, Invalid> {
+pub(super) fn request(
+    limit: Option<i64>,
+    cursor: Option<&str>,
+    total: Option<bool>,
+) -> Result<PageRequest, Invalid> {
     PageRequest::new(limit.unwrap_or(DEFAULT), cursor, total.unwrap_or(false))
 }
 
@@ -36,6 +40,11 @@ impl<T> Page<T> {
             Some(Total::AtLeast(count)) => (None, Some(count)),
             None => (None, None),
         };
-        Self { items: page.items.into_iter().map(view).collect(), next_cursor: page.next_cursor, total, total_at_least }
+        Self {
+            items: page.items.into_iter().map(view).collect(),
+            next_cursor: page.next_cursor,
+            total,
+            total_at_least,
+        }
     }
 }

@@ -244,12 +244,16 @@ impl OperationOutput for Problem {
         let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
         Some(ResponseDoc {
             description: "A problem document (RFC 9457); `code` says which.".into(),
-            content: [("application/problem+json".into(), MediaType { schema, ..MediaType::default() })].into(),
+            content: [("application/problem+json".into(), MediaType { schema, ..MediaType::default() })]
+                .into(),
             ..ResponseDoc::default()
         })
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         Self::operation_response(ctx, operation).map(|response| (None, response)).into_iter().collect()
     }
 }
@@ -263,7 +267,10 @@ mod tests {
         let reference = include_str!("../../README.md");
         for (index, code) in Code::ALL.iter().enumerate() {
             assert!(Code::ALL[..index].iter().all(|other| other.name() != code.name()), "{code:?} twice");
-            assert!(reference.contains(&format!("`{}`", code.name())), "host/README.md does not explain {code:?}");
+            assert!(
+                reference.contains(&format!("`{}`", code.name())),
+                "host/README.md does not explain {code:?}"
+            );
         }
     }
 }

@@ -22,13 +22,21 @@ const TAG: &str = "Roles";
 pub(super) fn routes(routes: Routes) -> Routes {
     let view = Some(Permission::RolesView);
     routes
-        .get("/v1/admin/roles", Op::staff("listRoles", TAG, "List roles", view).problems(&[Code::Invalid]), list)
+        .get(
+            "/v1/admin/roles",
+            Op::staff("listRoles", TAG, "List roles", view).problems(&[Code::Invalid]),
+            list,
+        )
         .get(
             "/v1/admin/roles/{id}",
             Op::staff("getRole", TAG, "One role", view).problems(&[Code::NotFound]),
             get,
         )
-        .get("/v1/admin/permissions", Op::staff("listPermissions", TAG, "What a role can permit", view), permissions)
+        .get(
+            "/v1/admin/permissions",
+            Op::staff("listPermissions", TAG, "What a role can permit", view),
+            permissions,
+        )
 }
 
 /// A role of staff.
@@ -65,7 +73,10 @@ struct ListQuery {
     total: Option<bool>,
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<RoleView>>, Problem> {
+async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<RoleView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let page = roles::list(&mut app.read().await?, &request).await?;
     Ok(Json(Page::of(page, RoleView::from)))

@@ -12,13 +12,12 @@ use super::{
 use crate::App;
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    routes
-        .get("/healthz", Op::public("health", "Service", "Is the process alive"), health)
-        .get(
-            "/readyz",
-            Op::public("readiness", "Service", "Can it take requests").problems(&[Code::Overloaded, Code::TryAgain]),
-            readiness,
-        )
+    routes.get("/healthz", Op::public("health", "Service", "Is the process alive"), health).get(
+        "/readyz",
+        Op::public("readiness", "Service", "Can it take requests")
+            .problems(&[Code::Overloaded, Code::TryAgain]),
+        readiness,
+    )
 }
 
 #[derive(Debug, Serialize, JsonSchema)]

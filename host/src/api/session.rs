@@ -92,7 +92,8 @@ impl LoggedIn {
 }
 
 fn cookie(value: &str, max_age_s: u64) -> HeaderValue {
-    let text = format!("{STAFF_COOKIE}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict");
+    let text =
+        format!("{STAFF_COOKIE}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict");
     let mut header = HeaderValue::from_str(&text).expect("a token is base64url");
     header.set_sensitive(true);
     header
@@ -116,7 +117,10 @@ impl OperationOutput for LoggedIn {
         Json::<Self>::operation_response(ctx, operation)
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         Json::<Self>::inferred_responses(ctx, operation)
     }
 }
@@ -141,7 +145,8 @@ async fn log_in(State(app): State<App>, guest: Guest, Json(body): Json<LogIn>) -
     };
     match (started, login) {
         (Ok(token), Some(login)) => {
-            let staff = staff::find(&mut cx, login.id).await?.ok_or_else(|| Problem::new(Code::LoginRefused))?;
+            let staff =
+                staff::find(&mut cx, login.id).await?.ok_or_else(|| Problem::new(Code::LoginRefused))?;
             cx.commit().await?;
             Ok(LoggedIn::new(&token, body.session, staff.into()))
         }
@@ -186,7 +191,11 @@ struct Confirm {
     password: Password,
 }
 
-async fn confirm(State(app): State<App>, member: Member, Json(body): Json<Confirm>) -> Result<NoContent, Problem> {
+async fn confirm(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<Confirm>,
+) -> Result<NoContent, Problem> {
     let login = staff::login_of(&mut app.read().await?, member.session.staff).await?;
     let right = app.hasher().verify(body.password, login.map(|login| login.password_hash)).await?;
     let Member { caller, session } = member;
@@ -221,7 +230,10 @@ impl OperationOutput for LoggedOut {
         NoContent::operation_response(ctx, operation)
     }
 
-    fn inferred_responses(ctx: &mut GenContext, operation: &mut Operation) -> Vec<(Option<u16>, ResponseDoc)> {
+    fn inferred_responses(
+        ctx: &mut GenContext,
+        operation: &mut Operation,
+    ) -> Vec<(Option<u16>, ResponseDoc)> {
         NoContent::inferred_responses(ctx, operation)
     }
 }

@@ -103,7 +103,10 @@ struct ListQuery {
     total: Option<bool>,
 }
 
-async fn list(State(app): State<App>, Query(query): Query<ListQuery>) -> Result<Json<Page<StaffView>>, Problem> {
+async fn list(
+    State(app): State<App>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<Page<StaffView>>, Problem> {
     let state = query.state.as_deref();
     let state = state.map(|state| invalid::parse("state", state, "active, disabled")).transpose()?;
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
@@ -161,7 +164,10 @@ struct OnlineQuery {
     total: Option<bool>,
 }
 
-async fn online(State(app): State<App>, Query(query): Query<OnlineQuery>) -> Result<Json<Page<OnlineView>>, Problem> {
+async fn online(
+    State(app): State<App>,
+    Query(query): Query<OnlineQuery>,
+) -> Result<Json<Page<OnlineView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let page = staff::online(&mut app.read().await?, &request).await?;
     Ok(Json(Page::of(page, OnlineView::from)))

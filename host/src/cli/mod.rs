@@ -10,12 +10,17 @@ use clap::{Parser, Subcommand};
 
 /// Staff, users, accounts and invitations of a hosting provider, with sandboxed notification plugins and widgets.
 #[derive(Debug, Parser)]
-#[command(name = "frontdesk", version, max_term_width = 100, after_help = "\
+#[command(
+    name = "frontdesk",
+    version,
+    max_term_width = 100,
+    after_help = "\
 First steps:
   frontdesk serve               serves on http://127.0.0.1:8080 with SQLite in ./data and prints the link by
                                 which the first administrator comes in
   frontdesk mailbox             shows the mail that went out, while no SMTP server is configured
-  frontdesk config check        explains what is wrong with a configuration, or shows what is in force")]
+  frontdesk config check        explains what is wrong with a configuration, or shows what is in force"
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

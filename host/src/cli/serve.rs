@@ -70,7 +70,10 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         tracing::warn!("{warning}");
     }
     let listener = TcpListener::bind(config.listen).await.map_err(|error| {
-        format!("cannot listen on {}: {error}; another service may hold the port, choose one with --listen", config.listen)
+        format!(
+            "cannot listen on {}: {error}; another service may hold the port, choose one with --listen",
+            config.listen
+        )
     })?;
     let bound = listener.local_addr()?;
     let grace = config.limits.shutdown;
@@ -84,7 +87,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     announce(&app, bound).await?;
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let mut drained = stopped.clone();
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move { _ = drained.changed().await });
+    let server =
+        axum::serve(listener, service).with_graceful_shutdown(async move { _ = drained.changed().await });
     let server = tokio::spawn(server.into_future());
 
     asked_to_stop().await?;

@@ -1,1 +1,201 @@
+//! The outbox worker: claims what is due, has the mailer plugin deliver it, and records how that went.
+//!
+//! It wakes when a commit left something to deliver, when something falls due, and once a second to see what other
+//! nodes left. At least once: a worker that dies between hand-over and record leaves the delivery to another one,
+//! under the same id.
 
+mod attempt;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use frontdesk_core::{
+    cx::{Caller, Cx},
+    db,
+    ids::{self, DeliveryId},
+    outbox::{self, LEASE, Outcome},
+};
+use tokio::{
+    sync::{Semaphore, mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::App;
+
+/// How many deliveries one worker holds.
+const HELD: usize = 256;
+/// How long other nodes' commits, and a clock that was set, go unnoticed.
+const POLL: Duration = Duration::from_secs(1);
+/// How long to wait after the database did not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Delivers until `stopped`, then finishes what has begun and gives back the rest.
+pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
+    let (outcomes, recorded) = mpsc::channel(HELD);
+    let worker = Worker {
+        name: ids::uuid(app.now(), app.chance()).to_string(),
+        held: Arc::default(),
+        running: Arc::new(Semaphore::new(app.config().plugin_limits.calls)),
+        outcomes,
+        app: app.clone(),
+    };
+    let held = Arc::clone(&worker.held);
+    let recorder = tokio::spawn(record(app.clone(), Arc::clone(&held), recorded));
+    let heart = tokio::spawn(beat(app.clone(), Arc::clone(&held)));
+    if app.is_alone() {
+        // Whoever held something before is gone: this process alone holds the database.
+        retry(|| app.change(async |cx| outbox::release_all(cx).await)).await;
+    }
+
+    let mut attempts = JoinSet::new();
+    loop {
+        let next = worker.claim(&mut attempts).await;
+        tokio::select! {
+            () = tokio::time::sleep(next) => {}
+            () = app.outbox_bell().notified() => {}
+            Some(_) = attempts.join_next() => {}
+            _ = stopped.changed() => break,
+        }
+        while attempts.try_join_next().is_some() {}
+    }
+    worker.running.close();
+    while attempts.join_next().await.is_some() {}
+    drop(worker);
+    // The recorder ends when every outcome is written.
+    _ = recorder.await;
+    heart.abort();
+    let rest = held.list();
+    if let Err(error) = app.change(async |cx| outbox::release(cx, &rest).await).await {
+        tracing::warn!(%error, "what was not begun could not be given back; it is taken up when the lease is over");
+    }
+}
+
+/// What this worker holds, each with its fence.
+#[derive(Debug, Default)]
+struct Held(Mutex<HashMap<DeliveryId, i64>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashMap<DeliveryId, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn list(&self) -> Vec<(DeliveryId, i64)> {
+        self.lock().iter().map(|(id, fence)| (*id, *fence)).collect()
+    }
+}
+
+struct Worker {
+    app: App,
+    name: String,
+    held: Arc<Held>,
+    /// As many attempts run as the mailer may have calls; the others wait here, not in the plugin's queue.
+    running: Arc<Semaphore>,
+    outcomes: mpsc::Sender<Outcome>,
+}
+
+impl Worker {
+    /// Begins what is due; answers how long nothing else will be.
+    async fn claim(&self, attempts: &mut JoinSet<()>) -> Duration {
+        let room = HELD - self.held.lock().len();
+        if room == 0 {
+            return POLL;
+        }
+        let claimed = async {
+            let now = self.app.now();
+            match outbox::next_due(&mut self.app.read().await?).await? {
+                Some(due) if due <= now => {}
+                due => return Ok((Vec::new(), due.map_or(POLL, |due| due.since(now)))),
+            }
+            let claims = self.app.change(async |cx| outbox::claim(cx, &self.name, room).await).await?;
+            Ok::<_, db::Error>((claims, Duration::ZERO))
+        };
+        let (claims, next) = match claimed.await {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::warn!(%error, "the outbox could not be read; trying again");
+                return PAUSE;
+            }
+        };
+        // Something was due and nothing was ours to take: another node was faster.
+        let next =
+            if claims.is_empty() { next.clamp(Duration::from_millis(5), POLL) } else { Duration::ZERO };
+        for claim in claims {
+            self.held.lock().insert(claim.id, claim.fence);
+            let (app, running, outcomes) =
+                (self.app.clone(), Arc::clone(&self.running), self.outcomes.clone());
+            attempts.spawn(async move {
+                let Ok(_permit) = running.acquire_owned().await else { return };
+                let outcome = attempt::attempt(&app, claim).await;
+                // The recorder outlives every attempt.
+                _ = outcomes.send(outcome).await;
+            });
+        }
+        next
+    }
+}
+
+/// The one writer of outcomes: commits whatever waits in one transaction.
+async fn record(app: App, held: Arc<Held>, mut outcomes: mpsc::Receiver<Outcome>) {
+    let mut batch = Vec::with_capacity(HELD);
+    while outcomes.recv_many(&mut batch, HELD).await > 0 {
+        let kept = retry(|| app.change(async |cx| outbox::record(cx, &batch).await)).await;
+        for (outcome, kept) in batch.drain(..).zip(kept) {
+            held.lock().remove(&outcome.id);
+            let took_ms = outcome.took.as_millis();
+            let (delivery, attempt) = (outcome.id, outcome.attempt);
+            match outcome.result {
+                _ if !kept => {
+                    tracing::warn!(%delivery, attempt, "an outcome came after its lease and is void")
+                }
+                Ok(_) => tracing::info!(%delivery, attempt, took_ms, "delivered"),
+                Err(failed) => {
+                    tracing::warn!(%delivery, attempt, took_ms, reason = failed.message, "not delivered")
+                }
+            }
+        }
+    }
+}
+
+/// Renews the leases of what is still being worked on.
+async fn beat(app: App, held: Arc<Held>) {
+    let mut beat = tokio::time::interval(LEASE / 3);
+    loop {
+        beat.tick().await;
+        let held = held.list();
+        if held.is_empty() {
+            continue;
+        }
+        if let Err(error) = app.change(async |cx| outbox::renew(cx, &held).await).await {
+            tracing::warn!(%error, "leases could not be renewed; trying again");
+        }
+    }
+}
+
+/// Tries until it works: what must be written is written before anything else.
+async fn retry<T>(mut change: impl AsyncFnMut() -> Result<T, db::Error>) -> T {
+    loop {
+        match change().await {
+            Ok(done) => return done,
+            Err(error) => {
+                tracing::warn!(%error, "the outbox could not be written; trying again");
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+}
+
+impl App {
+    /// A unit of work of Frontdesk's own.
+    async fn change<T>(
+        &self,
+        work: impl AsyncFnOnce(&mut Cx) -> Result<T, db::Error>,
+    ) -> Result<T, db::Error> {
+        let mut cx = self.begin(Caller::system()).await?;
+        let done = work(&mut cx).await?;
+        cx.commit().await?;
+        Ok(done)
+    }
+}

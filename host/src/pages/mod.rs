@@ -1,2 +1,4 @@
 use axum::Router;
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> { Router::new() }
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    Router::new()
+}

@@ -1,0 +1,76 @@
+//! Bringing plugins up at start: those inside the binary, then those in the operator's directory.
+
+use std::{fs, path::Path, sync::Arc};
+
+use futures_util::future::join_all;
+
+use crate::plugins::{LoadError, Plugin, Plugins};
+
+/// Built by `make plugins` and approved by being part of this binary.
+const FIRST_PARTY: &[&[u8]] = include!(concat!(env!("OUT_DIR"), "/first_party.rs"));
+
+/// Loads what there is. A plugin that fails costs itself: the reason goes to the log, and the service starts.
+pub(crate) async fn bring_up(plugins: &Arc<Plugins>, directory: Option<&Path>) {
+    if FIRST_PARTY.is_empty() {
+        tracing::warn!(
+            "this binary was built without its plugins, so no mail can be composed; `make plugins`, then build again"
+        );
+    }
+    let inside = FIRST_PARTY.iter().map(|component| ("this binary".to_owned(), component.to_vec()));
+    install(plugins, inside.collect()).await;
+    if let Some(directory) = directory {
+        install(plugins, components(directory)).await;
+    }
+}
+
+async fn install(plugins: &Arc<Plugins>, components: Vec<(String, Vec<u8>)>) {
+    let loads =
+        components.into_iter().map(async |(origin, component)| (origin, plugins.load(component).await));
+    for (origin, loaded) in join_all(loads).await {
+        accept(plugins, &origin, loaded);
+    }
+}
+
+fn accept(plugins: &Plugins, origin: &str, loaded: Result<Arc<Plugin>, LoadError>) {
+    match loaded {
+        Ok(plugin) if plugins.get(plugin.id()).is_some() => {
+            tracing::warn!(
+                plugin = plugin.id(),
+                origin,
+                "a plugin with this id is loaded already; this one is left out"
+            );
+        }
+        Ok(plugin) => {
+            let version = plugin.manifest().version.as_str();
+            tracing::info!(plugin = plugin.id(), version, size = plugin.size(), origin, "plugin loaded");
+            plugins.insert(plugin);
+        }
+        Err(error) => tracing::error!(origin, %error, "a plugin could not be loaded"),
+    }
+}
+
+fn components(directory: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) => {
+            tracing::error!(directory = %directory.display(), %error, "the plugin directory cannot be read");
+            return Vec::new();
+        }
+    };
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
+        .collect();
+    // The same order at every start: of two with one id, the same one is left out.
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| match fs::read(&path) {
+            Ok(component) => Some((path.display().to_string(), component)),
+            Err(error) => {
+                tracing::error!(file = %path.display(), %error, "a plugin could not be read");
+                None
+            }
+        })
+        .collect()
+}

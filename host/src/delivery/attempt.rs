@@ -1,0 +1,100 @@
+//! One attempt: the host writes the texts, the mailer plugin makes a message of them and hands it to the transport.
+
+use std::time::{Duration, Instant};
+
+use frontdesk_core::outbox::{Again, Claim, Delivered, Failed, MailContent, Outcome};
+
+use crate::{
+    App,
+    mail::SystemMail,
+    plugins::{CallError, Failure, Link, Notification, Problem, Recipient, Tone},
+};
+
+/// Delivers what `claim` holds, and says how it went. The token is in nothing that is kept.
+pub(super) async fn attempt(app: &App, claim: Claim) -> Outcome {
+    let (began_at, began) = (app.now(), Instant::now());
+    let (id, fence, attempt) = (claim.id, claim.fence, claim.attempt);
+    let secret = claim.token.as_ref().map(|token| token.reveal());
+    let clean = |text: String| match &secret {
+        Some(secret) => text.replace(secret.as_str(), "[removed]"),
+        None => text,
+    };
+    let result = match deliver(app, claim).await {
+        Ok(delivered) => Ok(Delivered { provider_id: delivered.provider_id.map(clean) }),
+        Err(failed) => Err(Failed { message: clean(failed.message), again: failed.again }),
+    };
+    Outcome { id, fence, attempt, began_at, took: began.elapsed(), result }
+}
+
+async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
+    let never = |message: &str| Failed { message: message.into(), again: Again::Never };
+    let later = |message: String| Failed { message, again: Again::Scheduled };
+    let token = claim
+        .token
+        .as_ref()
+        .ok_or_else(|| never("its link was sealed by another master key; send a new one"))?;
+    let mailer = app.config().mailer.plugin.as_str();
+    let plugin = app.plugins().get(mailer).ok_or_else(|| {
+        later(format!("there is no plugin {mailer}, which [mailer] names; install it, or name another one"))
+    })?;
+
+    let link = app.invitation_link(token);
+    let (mail, label) = match claim.content {
+        MailContent::StaffInvitation { invitation_id: _, inviter, role, expires_at } => (
+            SystemMail::StaffInvitation {
+                company: app.config().company_name.clone(),
+                recipient_name: Some(claim.recipient.name.clone()).filter(|name| !name.is_empty()),
+                inviter,
+                role,
+                link: link.clone(),
+                expires_at: jiff::Timestamp::from_millisecond(expires_at.as_millis())
+                    .unwrap_or(jiff::Timestamp::MAX),
+            },
+            "Accept the invitation",
+        ),
+    };
+    let texts = app.templates().render(&mail, &claim.recipient.language);
+    let texts = texts.map_err(|error| later(format!("its template does not render: {error}")))?;
+    let notification = Notification {
+        id: claim.id.to_string(),
+        attempt: u32::try_from(claim.attempt).unwrap_or(u32::MAX),
+        event: claim.event,
+        at: claim.event_at.to_string(),
+        tone: Tone::Info,
+        title: texts.subject,
+        message: texts.text,
+        html: Some(texts.html),
+        link: Some(Link { label: label.into(), url: link }),
+        attributes: Vec::new(),
+        recipients: vec![Recipient {
+            name: claim.recipient.name,
+            address: claim.recipient.address,
+            locale: claim.recipient.language,
+        }],
+        data: "{}".into(),
+    };
+    let rule = serde_json::Value::Object(serde_json::Map::new());
+    match app.plugins().notifier_send(&plugin, notification, app.mailer_settings(), &rule).await {
+        Ok(Ok(provider_id)) => Ok(Delivered { provider_id }),
+        Ok(Err(failure)) => Err(judge(failure)),
+        Err(error @ (CallError::Request(_) | CallError::Answer(_))) => Err(never(&error.to_string())),
+        Err(error) => Err(later(error.to_string())),
+    }
+}
+
+/// A mail waits for a setting to be mended: nothing is lost, and its link says when it is pointless.
+fn judge(failure: Failure) -> Failed {
+    let again = match failure.kind {
+        Problem::Rejected => Again::Never,
+        Problem::Misconfigured => Again::Scheduled,
+        Problem::Retry => match failure.retry_after_s {
+            Some(seconds) => Again::After(Duration::from_secs(seconds.into())),
+            None => Again::Scheduled,
+        },
+    };
+    let message = match failure.setting {
+        Some(setting) => format!("{} (setting {setting})", failure.message),
+        None => failure.message,
+    };
+    Failed { message, again }
+}
