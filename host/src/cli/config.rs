@@ -4,8 +4,11 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{Config, Effective, Explained, Origin, Overrides};
+use crate::config::{self, Config, Effective, Explained, Origin, Overrides};
 use crate::mail::check_smtp;
+
+/// The same as `serve` ends with when it cannot understand its configuration.
+const BAD_CONFIGURATION: u8 = 2;
 
 /// Look at the configuration without starting anything
 #[derive(Debug, clap::Args)]
@@ -29,28 +32,40 @@ struct CheckArgs {
     overrides: Overrides,
 }
 
+pub fn run(args: ConfigArgs) -> ExitCode {
+    match print_to(&args, config::environment(), &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(code) => code,
+        // Whoever read the output has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("frontdesk: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Prints to `out` what holds and to `err` what is wrong or doubtful. Fails when the configuration does.
-pub fn run(
+fn print_to(
     args: &ConfigArgs,
     env: impl Iterator<Item = (String, String)>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<ExitCode> {
-    let ConfigCommand::Check(CheckArgs { config, overrides }) = &args.command;
-    let Explained { effective, outcome } = Config::explain(config.as_deref(), env, overrides);
+    let ConfigCommand::Check(CheckArgs { config: file, overrides }) = &args.command;
+    let Explained { effective, outcome } = Config::explain(file.as_deref(), env, overrides);
     let config = match outcome {
         Ok(config) => config,
         Err(problems) => {
             writeln!(err, "{problems}")?;
-            return Ok(ExitCode::FAILURE);
+            return Ok(ExitCode::from(BAD_CONFIGURATION));
         }
     };
     // Certificates are read here, too, so that a wrong ca_file is found before the first mail is.
     if let Some(Err(error)) = config.smtp.as_ref().map(check_smtp) {
         writeln!(err, "{}: {error}", place_of(&effective, "smtp.ca_file"))?;
-        return Ok(ExitCode::FAILURE);
+        return Ok(ExitCode::from(BAD_CONFIGURATION));
     }
-    print(&effective, out)?;
+    write_toml(&effective, out)?;
     for warning in config.warnings() {
         writeln!(err, "warning: {warning}.")?;
     }
@@ -65,7 +80,7 @@ fn place_of<'a>(effective: &'a [Effective], path: &str) -> &'a dyn std::fmt::Dis
 }
 
 /// As a TOML file that would have the same effect, secrets aside.
-fn print(effective: &[Effective], out: &mut impl Write) -> io::Result<()> {
+fn write_toml(effective: &[Effective], out: &mut impl Write) -> io::Result<()> {
     let mut current = "";
     for Effective { path, value, origin } in effective {
         let (section, key) = path.rsplit_once('.').unwrap_or(("", path));
@@ -97,7 +112,7 @@ mod tests {
         let cli = Cli::parse_from(["config", "check"].iter().chain(flags));
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let (mut out, mut err) = (Vec::new(), Vec::new());
-        let code = run(&cli.config, env, &mut out, &mut err).unwrap();
+        let code = print_to(&cli.config, env, &mut out, &mut err).unwrap();
         (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
     }
 
@@ -127,7 +142,7 @@ mod tests {
     #[test]
     fn says_what_is_wrong_and_where() {
         let (code, out, err) = check(&["--listen", "here"], &[("FRONTDESK_SMTP__HSOT", "mail")]);
-        assert_eq!(code, ExitCode::FAILURE);
+        assert_eq!(code, ExitCode::from(BAD_CONFIGURATION));
         assert_eq!(out, "");
         assert!(err.contains("--listen: listen must be an IP address and a port"), "{err}");
         assert!(
@@ -140,7 +155,7 @@ mod tests {
     fn finds_a_missing_certificate_file() {
         let env = [("FRONTDESK_SMTP__HOST", "mail"), ("FRONTDESK_SMTP__CA_FILE", "/nowhere/ca.pem")];
         let (code, _, err) = check(&[], &env);
-        assert_eq!(code, ExitCode::FAILURE);
+        assert_eq!(code, ExitCode::from(BAD_CONFIGURATION));
         assert!(err.starts_with("FRONTDESK_SMTP__CA_FILE: smtp.ca_file names /nowhere/ca.pem"), "{err}");
     }
 }

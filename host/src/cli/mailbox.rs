@@ -39,8 +39,20 @@ enum MailboxCommand {
     Latest,
 }
 
+pub fn run(args: MailboxArgs) -> ExitCode {
+    match print_to(&args, config::environment(), &mut io::stdout().lock(), &mut io::stderr().lock()) {
+        Ok(code) => code,
+        // Whoever read the output has seen enough (`| head`).
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("frontdesk: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Prints to `out`, and to `err` what stands in the way.
-pub fn run(
+fn print_to(
     args: &MailboxArgs,
     env: impl Iterator<Item = (String, String)>,
     out: &mut impl Write,
@@ -182,7 +194,7 @@ mod tests {
             let data = self.0.display().to_string();
             let cli = Cli::parse_from(["mailbox"].iter().chain(args).copied().chain(["--data", &data]));
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let code = run(&cli.mailbox, std::iter::empty(), &mut out, &mut err).unwrap();
+            let code = print_to(&cli.mailbox, std::iter::empty(), &mut out, &mut err).unwrap();
             (code, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
         }
     }

@@ -361,7 +361,7 @@ fn line_of_text(text: &str) -> Result<String, String> {
     match text.trim() {
         "" => Err("must not be empty".to_owned()),
         text if text.chars().any(char::is_control) => Err("must be a single line".to_owned()),
-        text if text.chars().count() > 200 => Err("must have at most 200 characters".to_owned()),
+        text if text.chars().count() > 100 => Err("must have at most 100 characters".to_owned()),
         text => Ok(text.to_owned()),
     }
 }

@@ -119,10 +119,6 @@ level = 'verbose'
     assert_eq!(
         case.complaints(toml, &env),
         "\
-FRONTDESK_LIMITS__REQUEST_S: limits.request_s must be a whole number from 1 to 600
-FRONTDESK_PUBLIC_URL: public_url is not an address (relative URL without a base); write https://desk.example.com
-FRONTDESK_QUITE_ELSE: unknown setting
-FRONTDESK_SMTP_HOST: unknown setting; did you mean FRONTDESK_SMTP__HOST?
 frontdesk.toml:1: listen must be an IP address and a port, such as 127.0.0.1:8080, 0.0.0.0:8080 or [::]:8080
 frontdesk.toml:2: unknown key company_nam; did you mean company_name?
 frontdesk.toml:3: unknown key host; host belongs in [smtp]
@@ -135,7 +131,11 @@ frontdesk.toml:10: smtp.username and smtp.password belong together; give both or
 frontdesk.toml:13: unknown section [stmp] (key host); did you mean [smtp]?
 frontdesk.toml:16: data is a single value, not a section
 frontdesk.toml:19: log.level must be error, warn, info, debug, trace or off, or such as \
-\"info,frontdesk::delivery=debug\""
+\"info,frontdesk::delivery=debug\"
+FRONTDESK_LIMITS__REQUEST_S: limits.request_s must be a whole number from 1 to 600
+FRONTDESK_PUBLIC_URL: public_url is not an address (relative URL without a base); write https://desk.example.com
+FRONTDESK_QUITE_ELSE: unknown setting
+FRONTDESK_SMTP_HOST: unknown setting; did you mean FRONTDESK_SMTP__HOST?"
     );
 }
 

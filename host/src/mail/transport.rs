@@ -84,14 +84,14 @@ impl Envelope {
 /// Where finished messages go.
 #[derive(Debug)]
 pub enum Transport {
-    Smtp(SmtpTransport),
+    Smtp(Box<SmtpTransport>),
     Mailbox(Mailbox),
 }
 
 impl Transport {
     /// Fails only when the configured certificates cannot be used.
     pub fn smtp(config: &Smtp) -> Result<Self, MailError> {
-        SmtpTransport::new(config).map(Self::Smtp)
+        SmtpTransport::new(config).map(|smtp| Self::Smtp(Box::new(smtp)))
     }
 
     /// `stamp` gives each message its time and its unique part, from the service's clock and ids.
