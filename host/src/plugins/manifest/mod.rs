@@ -82,18 +82,16 @@ pub struct Limits {
     pub wall_ms: u32,
     /// All memories of the call together.
     pub memory_mb: u32,
-    /// What a call answers with.
-    pub result_kb: u32,
 }
 
 impl Limits {
     /// What `[limits]` may ask for at most.
-    pub const MAX: Self = Self { cpu_ms: 10_000, wall_ms: 60_000, memory_mb: 512, result_kb: 4_096 };
+    pub const MAX: Self = Self { cpu_ms: 10_000, wall_ms: 60_000, memory_mb: 512 };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { cpu_ms: 500, wall_ms: 15_000, memory_mb: 64, result_kb: 512 }
+        Self { cpu_ms: 500, wall_ms: 15_000, memory_mb: 64 }
     }
 }
 
@@ -359,8 +357,7 @@ fn is_slug(slug: &str) -> bool {
 
 fn read_limits(root: &Table<'_>) -> Limits {
     let default = Limits::default();
-    let Some(table) = root.table("limits", "[limits]", &["cpu_ms", "wall_ms", "memory_mb", "result_kb"])
-    else {
+    let Some(table) = root.table("limits", "[limits]", &["cpu_ms", "wall_ms", "memory_mb"]) else {
         return default;
     };
     let read = |key: &str, default: u32, min: u32, max: u32| {
@@ -373,6 +370,5 @@ fn read_limits(root: &Table<'_>) -> Limits {
         cpu_ms: read("cpu_ms", default.cpu_ms, 2, Limits::MAX.cpu_ms),
         wall_ms: read("wall_ms", default.wall_ms, 10, Limits::MAX.wall_ms),
         memory_mb: read("memory_mb", default.memory_mb, 1, Limits::MAX.memory_mb),
-        result_kb: read("result_kb", default.result_kb, 1, Limits::MAX.result_kb),
     }
 }

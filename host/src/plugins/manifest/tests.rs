@@ -57,7 +57,7 @@ fn slack_is_read_whole() {
                 "credential": { "headers": { "authorization": "Bearer {bot_token}" } },
             }],
             "permissions": [],
-            "limits": { "cpu_ms": 500, "wall_ms": 15_000, "memory_mb": 64, "result_kb": 512 },
+            "limits": { "cpu_ms": 500, "wall_ms": 15_000, "memory_mb": 64 },
         })
     );
 }
