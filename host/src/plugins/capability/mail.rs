@@ -1,0 +1,172 @@
+//! `mail`: one MIME message and its envelope, handed to the operator's transport.
+//!
+//! Only plugins that the manifest declares a mail notifier get it, and only for the people whom the host named in
+//! the notification: a plugin cannot write to anybody else in the operator's name.
+
+use std::fmt;
+use std::sync::Arc;
+
+use wasmtime::component::{HasSelf, Linker};
+
+use super::BoxFuture;
+use crate::plugins::bindings::{Envelope, Failure, Recipient, mail};
+use crate::plugins::call::CallState;
+
+/// A notification with its inline images. The guest's transfer bound is raised by this for mail notifiers alone.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Of one envelope, as RFC 5321 (4.5.3.1.8) has every server accept.
+pub const MAX_RECIPIENTS: usize = 100;
+/// A plugin may write to each recipient alone.
+const SUBMISSIONS_PER_CALL: usize = MAX_RECIPIENTS;
+/// RFC 5321 (4.5.3.1.3): a path has at most 256 octets, two of them angle brackets.
+const MAX_ADDRESS_BYTES: usize = 254;
+
+/// The operator's transport: SMTP, or the built-in mailbox.
+pub trait MailTransport: Send + Sync {
+    /// Hands over one message; answers the transport's id for it.
+    fn submit(&self, envelope: Envelope, message: Vec<u8>) -> BoxFuture<'_, Result<String, Failure>>;
+}
+
+pub(in crate::plugins) struct Mail {
+    transport: Arc<dyn MailTransport>,
+    /// `addresses = "email"` in the manifest.
+    granted: bool,
+    /// Whom this call may write to.
+    allowed: Vec<String>,
+    submissions: usize,
+}
+
+impl Mail {
+    pub(in crate::plugins) fn new(transport: Arc<dyn MailTransport>, granted: bool) -> Self {
+        Self { transport, granted, allowed: Vec::new(), submissions: 0 }
+    }
+
+    /// The people of the notification that is being delivered.
+    pub(in crate::plugins) fn allow(&mut self, recipients: &[Recipient]) {
+        self.allowed = recipients.iter().map(|recipient| recipient.address.clone()).collect();
+    }
+
+    pub(in crate::plugins) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
+        mail::add_to_linker::<_, HasSelf<Self>>(linker, |state| &mut state.mail)
+    }
+
+    fn check(&self, envelope: &Envelope, message: &[u8]) -> Result<(), String> {
+        if !self.granted {
+            return Err(
+                "mail is for mail notifiers; write addresses = \"email\" under [notifier] in plugin.toml"
+                    .to_owned(),
+            );
+        }
+        if self.submissions >= SUBMISSIONS_PER_CALL {
+            return Err(format!("one call may submit {SUBMISSIONS_PER_CALL} messages"));
+        }
+        if message.len() > MAX_MESSAGE_BYTES {
+            return Err(format!("the message has {} bytes; {MAX_MESSAGE_BYTES} are allowed", message.len()));
+        }
+        if envelope.recipients.is_empty() {
+            return Err("the envelope has no recipient".to_owned());
+        }
+        if envelope.recipients.len() > MAX_RECIPIENTS {
+            return Err(format!(
+                "the envelope has {} recipients; {MAX_RECIPIENTS} are allowed, submit several messages",
+                envelope.recipients.len()
+            ));
+        }
+        for address in std::iter::once(&envelope.sender).chain(&envelope.recipients) {
+            if !is_address(address) {
+                return Err(format!("{address:?} is not an email address"));
+            }
+        }
+        match envelope.recipients.iter().find(|address| !self.allowed.contains(address)) {
+            Some(stranger) => Err(format!("{stranger} is not a recipient of this notification")),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Not whether it can exist, which the transport finds out, but whether it could end a command of SMTP.
+fn is_address(address: &str) -> bool {
+    let good = |part: &str| {
+        !part.is_empty() && !part.contains(|c: char| c.is_control() || c.is_whitespace() || "<>".contains(c))
+    };
+    address.len() <= MAX_ADDRESS_BYTES
+        && address.rsplit_once('@').is_some_and(|(local, domain)| good(local) && good(domain))
+}
+
+impl mail::Host for Mail {
+    async fn submit(
+        &mut self,
+        envelope: Envelope,
+        message: Vec<u8>,
+    ) -> wasmtime::Result<Result<String, Failure>> {
+        if let Err(message) = self.check(&envelope, &message) {
+            return Ok(Err(Failure::rejected(message)));
+        }
+        self.submissions += 1;
+        Ok(self.transport.submit(envelope, message).await)
+    }
+}
+
+impl fmt::Debug for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mail").field("granted", &self.granted).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plugins::testing::{Mailbox, recipient};
+    use mail::Host as _;
+
+    fn envelope(recipients: &[&str]) -> Envelope {
+        Envelope {
+            sender: "desk@acme.test".to_owned(),
+            recipients: recipients.iter().map(|&address| address.to_owned()).collect(),
+        }
+    }
+
+    async fn refusal(mail: &mut Mail, envelope: Envelope, message: Vec<u8>) -> String {
+        mail.submit(envelope, message).await.expect("no trap").expect_err("it is refused").message
+    }
+
+    #[tokio::test]
+    async fn a_message_reaches_the_transport() {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut mail = Mail::new(mailbox.clone(), true);
+        mail.allow(&[recipient("Jo", "jo@acme.test")]);
+        let id = mail.submit(envelope(&["jo@acme.test"]), b"hello".to_vec()).await.expect("no trap");
+        assert_eq!(id, Ok("id-1".to_owned()));
+        assert_eq!(mailbox.taken(), [(envelope(&["jo@acme.test"]), b"hello".to_vec())]);
+    }
+
+    #[tokio::test]
+    async fn bounds_are_told_and_nothing_is_sent() {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut mail = Mail::new(mailbox.clone(), true);
+        mail.allow(&[recipient("Jo", "jo@acme.test")]);
+        let jo = || envelope(&["jo@acme.test"]);
+        assert_eq!(
+            refusal(&mut mail, jo(), vec![0; MAX_MESSAGE_BYTES + 1]).await,
+            "the message has 4194305 bytes; 4194304 are allowed"
+        );
+        assert_eq!(refusal(&mut mail, envelope(&[]), Vec::new()).await, "the envelope has no recipient");
+        assert_eq!(
+            refusal(&mut mail, envelope(&["jo@acme.test"; 101]), Vec::new()).await,
+            "the envelope has 101 recipients; 100 are allowed, submit several messages"
+        );
+        assert_eq!(
+            refusal(&mut mail, envelope(&["jo@acme.test>\r\nDATA"]), Vec::new()).await,
+            "\"jo@acme.test>\\r\\nDATA\" is not an email address"
+        );
+        assert_eq!(
+            refusal(&mut mail, envelope(&["press@world.test"]), Vec::new()).await,
+            "press@world.test is not a recipient of this notification"
+        );
+        assert_eq!(
+            refusal(&mut Mail::new(mailbox.clone(), false), jo(), Vec::new()).await,
+            "mail is for mail notifiers; write addresses = \"email\" under [notifier] in plugin.toml"
+        );
+        assert_eq!(mailbox.taken(), []);
+    }
+}
