@@ -1,0 +1,162 @@
+//! What a component asks for and offers, by name, and whether that is ours. Read without compiling anything.
+//!
+//! A component that imports anything else is refused here, before linking, with a sentence its author can act on.
+
+use wasmparser::{Encoding, Parser, Payload};
+
+use super::manifest::{API_TRACK, Manifest};
+
+/// The names at the outermost level of a component.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Interface {
+    pub imports: Vec<String>,
+    pub exports: Vec<String>,
+}
+
+/// Why a component does not fit this host, one sentence each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InterfaceError {
+    #[error("the component is malformed: {0}")]
+    Malformed(String),
+    #[error("{0}")]
+    Refused(String),
+}
+
+const PACKAGE: &str = "frontdesk:plugin/";
+
+/// `types` carries no functions; it is imported by whoever imports or exports something that uses it.
+const PROVIDED: [&str; 8] = ["types", "log", "clock", "random", "mail", "service", "notifier", "widget"];
+/// In the WIT package, so guests can be built against them, but not served by this version.
+const NOT_YET: [&str; 2] = ["http", "store"];
+
+/// The imports and exports of a component.
+///
+/// # Errors
+/// If the bytes are not a component.
+pub fn inspect(component: &[u8]) -> Result<Interface, InterfaceError> {
+    let mut interface = Interface::default();
+    let mut depth = 0_usize;
+    for payload in Parser::new(0).parse_all(component) {
+        match payload.map_err(malformed)? {
+            Payload::Version { encoding: Encoding::Module, .. } if depth == 0 => {
+                return Err(InterfaceError::Malformed("it is a module, not a component".to_owned()));
+            }
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    interface.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                for export in exports {
+                    interface.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(interface)
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> InterfaceError {
+    InterfaceError::Malformed(error.to_string())
+}
+
+impl Interface {
+    /// # Errors
+    /// The first import that this host does not provide, and what removes it.
+    pub fn check_imports(&self) -> Result<(), InterfaceError> {
+        self.imports.iter().try_for_each(|import| check_import(import).map_err(InterfaceError::Refused))
+    }
+
+    /// # Errors
+    /// If the manifest's tables and the exports differ, in either direction.
+    pub fn check_exports(&self, manifest: &Manifest) -> Result<(), InterfaceError> {
+        let refuse = |message: &str| Err(InterfaceError::Refused(message.to_owned()));
+        match (manifest.notifier.is_some(), self.exports_interface("notifier")) {
+            (true, false) => {
+                return refuse(
+                    "plugin.toml has [notifier], but the component exports no notifier; implement it, or remove [notifier]",
+                );
+            }
+            (false, true) => {
+                return refuse(
+                    "the component exports a notifier, but plugin.toml has no [notifier]; add it, or remove the export",
+                );
+            }
+            _ => {}
+        }
+        match (!manifest.widgets.is_empty(), self.exports_interface("widget")) {
+            (true, false) => refuse(
+                "plugin.toml has [[widget]], but the component exports no widget; implement it, or remove [[widget]]",
+            ),
+            (false, true) => refuse(
+                "the component exports a widget, but plugin.toml has no [[widget]]; add one with id and title, or remove the export",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    fn exports_interface(&self, name: &str) -> bool {
+        self.exports.iter().any(|export| parse_ours(export).is_some_and(|(interface, _)| interface == name))
+    }
+}
+
+/// Interface and version of a name of our package: `frontdesk:plugin/log@0.1.0`.
+fn parse_ours(name: &str) -> Option<(&str, Option<&str>)> {
+    let rest = name.strip_prefix(PACKAGE)?;
+    Some(rest.split_once('@').map_or((rest, None), |(interface, version)| (interface, Some(version))))
+}
+
+fn check_import(import: &str) -> Result<(), String> {
+    if let Some((interface, version)) = parse_ours(import) {
+        let track =
+            version.map_or("", |version| version.rsplit_once('.').map_or(version, |(track, _)| track));
+        if track != API_TRACK {
+            return Err(format!("built for {track}, this Frontdesk speaks {API_TRACK}; rebuild or upgrade"));
+        }
+        if NOT_YET.contains(&interface) {
+            return Err(format!(
+                "imports {PACKAGE}{interface}, which this version of Frontdesk does not provide yet"
+            ));
+        }
+        if PROVIDED.contains(&interface) {
+            return Ok(());
+        }
+        return Err(format!(
+            "imports {PACKAGE}{interface}, which this version of Frontdesk does not know; upgrade"
+        ));
+    }
+    Err(format!("imports {import}, which plugins do not get: {}", remedy(import)))
+}
+
+/// What brings an import in, and the flag or crate that removes it.
+fn remedy(import: &str) -> &'static str {
+    /// (part of the name, remedy), the first that fits.
+    const REMEDIES: [(&str, &str); 11] = [
+        ("wasi:cli/environment", "there is no environment; declare a [[setting]] and read it from settings"),
+        ("wasi:filesystem", "there is no file system; keep what must last in store, embed what is fixed"),
+        ("wasi:sockets", "there are no sockets; declare [[http]] and call it through http"),
+        ("wasi:http", "declare [[http]] and call it through frontdesk:plugin/http"),
+        (
+            "wasi:clocks",
+            "take the time from clock (Rust: frontdesk::now(); std's SystemTime and Instant cannot work)",
+        ),
+        (
+            "wasi:random",
+            "take randomness from random (Rust: the SDK's getrandom backend; not wasm32-wasip2's)",
+        ),
+        ("wasi_snapshot_preview1", WASI),
+        ("wasi:", WASI),
+        (
+            "wbindgen",
+            "it comes from wasm-bindgen; switch off the crate feature that wants a browser (getrandom \"wasm_js\", chrono \"wasmbind\", uuid \"js\")",
+        ),
+        ("env", "a C symbol is missing at link time; link the library that defines it or remove its caller"),
+        ("", "only frontdesk:plugin/… exists in the sandbox; remove what imports it"),
+    ];
+    const WASI: &str = "there is no WASI; Rust: build for wasm32-unknown-unknown instead of wasm32-wasip1 or -wasip2; \
+                        JavaScript: componentize-qjs --stub-wasi; Python: componentize-py --stub-wasi";
+    REMEDIES.iter().find(|(part, _)| import.contains(part)).map_or(WASI, |(_, remedy)| remedy)
+}
