@@ -2,9 +2,10 @@
 
 pub mod config;
 pub mod mailbox;
+pub mod plugin;
 mod serve;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +35,13 @@ enum Command {
     Mailbox(mailbox::MailboxArgs),
     /// Check a configuration
     Config(config::ConfigArgs),
+    Plugin(plugin::PluginArgs),
+    /// Compile the component on stdin to native code on stdout; what `serve` starts to do it at arm's length
+    #[command(hide = true)]
+    CompileComponent {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        limits: Vec<String>,
+    },
 }
 
 /// Runs the command that the arguments name.
@@ -42,5 +50,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Mailbox(args) => mailbox::run(args),
         Command::Config(args) => config::run(args),
+        Command::Plugin(args) => plugin::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())
+            .unwrap_or(ExitCode::FAILURE),
+        Command::CompileComponent { limits: _ } => crate::plugins::compile::child_main(),
     }
 }
