@@ -57,15 +57,15 @@ pub(super) async fn wrap(app: App, mut request: Request, next: Next) -> Response
 
     let status = response.status().as_u16();
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
-    let took_ms = began.elapsed().as_secs_f64() * 1000.0;
+    let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let code = problem.as_ref().map(|problem| problem.code().name());
     let peer = peer.map(tracing::field::display);
     match problem.as_ref().and_then(Problem::cause) {
         Some(cause) => {
-            tracing::error!(target: "access", request_id = %id, %method, route, status, took_ms, peer, code, cause);
+            tracing::error!(target: "access", request_id = %id, %method, route, status, took_us, peer, code, cause);
         }
         None => {
-            tracing::info!(target: "access", request_id = %id, %method, route, status, took_ms, peer, code)
+            tracing::info!(target: "access", request_id = %id, %method, route, status, took_us, peer, code)
         }
     }
     response

@@ -13,7 +13,7 @@ use std::{
 };
 
 use frontdesk_core::{
-    cx::{Caller, Cx},
+    cx::Caller,
     db,
     ids::{self, DeliveryId},
     outbox::{self, LEASE, Outcome},
@@ -47,7 +47,9 @@ pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
     let heart = tokio::spawn(beat(app.clone(), Arc::clone(&held)));
     if app.is_alone() {
         // Whoever held something before is gone: this process alone holds the database.
-        retry(|| app.change(async |cx| outbox::release_all(cx).await)).await;
+        while let Err(error) = release_all(&app).await {
+            pause(&error).await;
+        }
     }
 
     let mut attempts = JoinSet::new();
@@ -68,7 +70,7 @@ pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
     _ = recorder.await;
     heart.abort();
     let rest = held.list();
-    if let Err(error) = app.change(async |cx| outbox::release(cx, &rest).await).await {
+    if let Err(error) = release(&app, &rest).await {
         tracing::warn!(%error, "what was not begun could not be given back; it is taken up when the lease is over");
     }
 }
@@ -109,7 +111,9 @@ impl Worker {
                 Some(due) if due <= now => {}
                 due => return Ok((Vec::new(), due.map_or(POLL, |due| due.since(now)))),
             }
-            let claims = self.app.change(async |cx| outbox::claim(cx, &self.name, room).await).await?;
+            let mut cx = self.app.begin(Caller::system()).await?;
+            let claims = outbox::claim(&mut cx, &self.name, room).await?;
+            cx.commit().await?;
             Ok::<_, db::Error>((claims, Duration::ZERO))
         };
         let (claims, next) = match claimed.await {
@@ -141,7 +145,12 @@ impl Worker {
 async fn record(app: App, held: Arc<Held>, mut outcomes: mpsc::Receiver<Outcome>) {
     let mut batch = Vec::with_capacity(HELD);
     while outcomes.recv_many(&mut batch, HELD).await > 0 {
-        let kept = retry(|| app.change(async |cx| outbox::record(cx, &batch).await)).await;
+        let kept = loop {
+            match write(&app, &batch).await {
+                Ok(kept) => break kept,
+                Err(error) => pause(&error).await,
+            }
+        };
         for (outcome, kept) in batch.drain(..).zip(kept) {
             held.lock().remove(&outcome.id);
             let took_ms = outcome.took.as_millis();
@@ -168,34 +177,39 @@ async fn beat(app: App, held: Arc<Held>) {
         if held.is_empty() {
             continue;
         }
-        if let Err(error) = app.change(async |cx| outbox::renew(cx, &held).await).await {
+        if let Err(error) = renew(&app, &held).await {
             tracing::warn!(%error, "leases could not be renewed; trying again");
         }
     }
 }
 
-/// Tries until it works: what must be written is written before anything else.
-async fn retry<T>(mut change: impl AsyncFnMut() -> Result<T, db::Error>) -> T {
-    loop {
-        match change().await {
-            Ok(done) => return done,
-            Err(error) => {
-                tracing::warn!(%error, "the outbox could not be written; trying again");
-                tokio::time::sleep(PAUSE).await;
-            }
-        }
-    }
+async fn write(app: &App, outcomes: &[Outcome]) -> Result<Vec<bool>, db::Error> {
+    let mut cx = app.begin(Caller::system()).await?;
+    let kept = outbox::record(&mut cx, outcomes).await?;
+    cx.commit().await?;
+    Ok(kept)
 }
 
-impl App {
-    /// A unit of work of Frontdesk's own.
-    async fn change<T>(
-        &self,
-        work: impl AsyncFnOnce(&mut Cx) -> Result<T, db::Error>,
-    ) -> Result<T, db::Error> {
-        let mut cx = self.begin(Caller::system()).await?;
-        let done = work(&mut cx).await?;
-        cx.commit().await?;
-        Ok(done)
-    }
+async fn renew(app: &App, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
+    let mut cx = app.begin(Caller::system()).await?;
+    outbox::renew(&mut cx, held).await?;
+    cx.commit().await
+}
+
+async fn release(app: &App, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
+    let mut cx = app.begin(Caller::system()).await?;
+    outbox::release(&mut cx, held).await?;
+    cx.commit().await
+}
+
+async fn release_all(app: &App) -> Result<(), db::Error> {
+    let mut cx = app.begin(Caller::system()).await?;
+    outbox::release_all(&mut cx).await?;
+    cx.commit().await
+}
+
+/// What must be written is tried until it is, before anything else.
+async fn pause(error: &db::Error) {
+    tracing::warn!(%error, "the outbox could not be written; trying again");
+    tokio::time::sleep(PAUSE).await;
 }
