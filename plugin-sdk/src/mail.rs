@@ -1,0 +1,24 @@
+//! The operator's mail transport: SMTP, or the mailbox that is built in. A plugin composes the message and
+//! never sees a server's name or password.
+
+use crate::{Failure, host};
+
+/// Who the transport hands the message from and to (RFC 5321's MAIL FROM and RCPT TO).
+pub use crate::bindings::frontdesk::plugin::mail::Envelope;
+
+impl Envelope {
+    /// An envelope with bare addresses, without names or angle brackets.
+    pub fn new<R: Into<String>>(sender: impl Into<String>, recipients: impl IntoIterator<Item = R>) -> Self {
+        Self { sender: sender.into(), recipients: recipients.into_iter().map(Into::into).collect() }
+    }
+}
+
+/// Hands over one MIME message (RFC 5322, lines ended by CR LF) and answers the transport's id.
+///
+/// # Errors
+///
+/// What the transport says: `retry` while it is down or asks to wait, `rejected` for a recipient or message
+/// that it refuses for good, `misconfigured` where only the operator can help.
+pub fn submit(envelope: &Envelope, message: &[u8]) -> Result<String, Failure> {
+    host::submit(envelope, message)
+}
