@@ -28,7 +28,7 @@ impl Correspondent {
         let domain = if domain.is_ascii() {
             domain.to_owned()
         } else {
-            idna::domain_to_ascii_strict(domain).map_err(|_| Problem::Invalid)?
+            idna::domain_to_ascii(domain).map_err(|_| Problem::Invalid)?
         };
         let address = Address::new(local, domain).map_err(|_| Problem::Invalid)?;
         if !local.is_ascii() {
