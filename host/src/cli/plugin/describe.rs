@@ -26,7 +26,7 @@ impl Display for Description<'_> {
         section(f, "api", [api])?;
         section(f, "sha256", [data_encoding::HEXLOWER.encode(&Sha256::digest(self.component))])?;
         section(f, "size", [Size(self.component.len())])?;
-        let notifiers = notifier.iter().map(|notifier| notifier_line(notifier));
+        let notifiers = notifier.iter().map(notifier_line);
         section(f, "provides", notifiers.chain(widgets.iter().map(widget_line)))?;
         section(f, "settings", settings.iter().map(field_line))?;
         section(f, "rules", rule_settings.iter().map(field_line))?;
