@@ -69,3 +69,7 @@ pub use serde_json;
 
 /// What `check`, `send` and `act` answer: a sentence or an id where there is one, or why it did not work.
 pub type Answer = Result<Option<String>, Failure>;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -11,7 +11,7 @@ pub use crate::bindings::notifier::exports::frontdesk::plugin::notifier::{
     Attribute, Choice, Notification, Recipient,
 };
 
-/// A notification provider. Register it with [`notifier!`](crate::notifier).
+/// A notification provider. Register it with [`notifier!`](crate::notifier!).
 pub trait Notifier {
     /// The provider's settings, as `[[setting]]` in the manifest declares them. A secret is `true` or absent.
     type Settings: DeserializeOwned;
@@ -77,7 +77,7 @@ impl Choice {
     }
 }
 
-/// What [`notifier!`](crate::notifier) exports: the interface's texts on one side, the author's types on the other.
+/// What [`notifier!`](crate::notifier!) exports: the interface's texts on one side, the author's types on the other.
 #[doc(hidden)]
 #[derive(Debug)]
 pub struct Glue<T>(PhantomData<T>);

@@ -20,8 +20,7 @@
 //! assert_eq!(host.logs()[0].message, "Ada Lovelace was invited");
 //! ```
 //!
-//! The fake belongs to the thread that made it, as a test belongs to its thread. It counts the bounds that the
-//! real host sets on a call over the whole test.
+//! The fake belongs to the thread that made it, as a test belongs to its thread.
 
 use std::{cell::RefCell, collections::BTreeMap, marker::PhantomData};
 
@@ -180,6 +179,15 @@ pub(crate) fn with<T>(run: impl FnOnce(&mut State) -> T) -> T {
     })
 }
 
+/// What the host allows a call begins anew with each.
+fn begin_call() {
+    STATE.with_borrow_mut(|slot| {
+        if let Some(state) = slot {
+            state.random_left = MAX_RANDOM;
+        }
+    });
+}
+
 impl State {
     pub(crate) fn log(&mut self, level: Level, message: &str) {
         self.logs.push(LogLine { level, message: message.to_owned() });
@@ -230,6 +238,7 @@ impl State {
 ///
 /// What the plugin answers, or that the settings do not fit its type.
 pub fn check<T: Notifier>(settings: Value) -> Answer {
+    begin_call();
     notifier::Glue::<T>::check(settings.to_string())
 }
 
@@ -244,6 +253,7 @@ pub fn options<T: Notifier>(
     settings: Value,
     rule: Value,
 ) -> Result<Vec<Choice>, Failure> {
+    begin_call();
     notifier::Glue::<T>::options(field.to_owned(), search.to_owned(), settings.to_string(), rule.to_string())
 }
 
@@ -253,6 +263,7 @@ pub fn options<T: Notifier>(
 ///
 /// What the plugin answers, or that settings or rule do not fit its types.
 pub fn send<T: Notifier>(notification: Notification, settings: Value, rule: Value) -> Answer {
+    begin_call();
     notifier::Glue::<T>::send(notification, settings.to_string(), rule.to_string())
 }
 
@@ -262,6 +273,7 @@ pub fn send<T: Notifier>(notification: Notification, settings: Value, rule: Valu
 ///
 /// What the plugin answers, or that settings or preferences do not fit its types.
 pub fn render<T: Widget>(request: Request) -> Result<View, Failure> {
+    begin_call();
     widget::Glue::<T>::render(request.raw())
 }
 
@@ -271,6 +283,7 @@ pub fn render<T: Widget>(request: Request) -> Result<View, Failure> {
 ///
 /// What the plugin answers, or that settings or preferences do not fit its types.
 pub fn act<T: Widget>(request: Request, action: &str, data: Value) -> Answer {
+    begin_call();
     widget::Glue::<T>::act(request.raw(), action.to_owned(), data.to_string())
 }
 
@@ -351,3 +364,6 @@ pub fn recipient(name: &str, address: &str) -> Recipient {
 pub fn kind<T>(answer: &Result<T, Failure>) -> Option<Problem> {
     answer.as_ref().err().map(|failure| failure.kind)
 }
+
+#[cfg(test)]
+mod tests;

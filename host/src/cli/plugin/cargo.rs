@@ -114,14 +114,14 @@ impl Workspace {
         let stdout = child.stdout.take().map(BufReader::new);
         for line in stdout.into_iter().flat_map(BufRead::lines) {
             match serde_json::from_str(&line.map_err(CargoError::Read)?) {
-                Ok(Message::CompilerArtifact { package_id, filenames }) => {
+                Ok(Message::Artifact { package_id, filenames }) => {
                     let component =
                         filenames.into_iter().find(|file| file.extension() == Some("wasm".as_ref()));
                     if let Some(component) = component {
                         built.insert(package_id, Built { component, after: begun.elapsed() });
                     }
                 }
-                Ok(Message::CompilerMessage { message }) => {
+                Ok(Message::Diagnostic { message }) => {
                     let rendered = message.rendered.unwrap_or_default();
                     err.write_all(rendered.as_bytes()).map_err(CargoError::Read)?;
                     if message.level == "error" {
@@ -250,15 +250,12 @@ fn config(cargo: &mut Command, key: &str, value: impl serde::Serialize) {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(tag = "reason", rename_all = "kebab-case")]
+#[serde(tag = "reason")]
 enum Message {
-    CompilerArtifact {
-        package_id: String,
-        filenames: Vec<PathBuf>,
-    },
-    CompilerMessage {
-        message: Diagnostic,
-    },
+    #[serde(rename = "compiler-artifact")]
+    Artifact { package_id: String, filenames: Vec<PathBuf> },
+    #[serde(rename = "compiler-message")]
+    Diagnostic { message: Diagnostic },
     #[serde(other)]
     Other,
 }

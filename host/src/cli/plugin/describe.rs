@@ -26,7 +26,7 @@ impl Display for Description<'_> {
         section(f, "api", [api])?;
         section(f, "sha256", [data_encoding::HEXLOWER.encode(&Sha256::digest(self.component))])?;
         section(f, "size", [Size(self.component.len())])?;
-        let notifiers = notifier.iter().map(|notifier| notifier_line(notifier));
+        let notifiers = notifier.iter().map(notifier_line);
         section(f, "provides", notifiers.chain(widgets.iter().map(widget_line)))?;
         section(f, "settings", settings.iter().map(field_line))?;
         section(f, "rules", rule_settings.iter().map(field_line))?;
@@ -148,8 +148,8 @@ fn address_line(address: &Address) -> String {
 }
 
 fn limits_line(limits: &Limits) -> String {
-    let Limits { cpu_ms, wall_ms, memory_mb } = limits;
-    format!("a call: {cpu_ms} ms CPU, {wall_ms} ms in all, {memory_mb} MB memory")
+    let Limits { cpu_ms, wall_ms, memory_mb, result_kb } = limits;
+    format!("a call: {cpu_ms} ms CPU, {wall_ms} ms in all, {memory_mb} MB memory, {result_kb} KB result")
 }
 
 #[cfg(test)]

@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn the_authors_guide_shows_manifests_that_are_right() {
+        let guide = include_str!("../../../../plugin-sdk/README.md");
+        let manifests: Vec<&str> =
+            guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(manifests.len(), 2);
+        for manifest in manifests {
+            Manifest::parse(manifest).unwrap();
+        }
+    }
+
+    #[test]
     fn the_current_directory_is_not_named() {
         assert_eq!(beside(Path::new("."), "plugin.toml"), Path::new("plugin.toml"));
         assert_eq!(beside(Path::new("plugins/email"), "plugin.toml"), Path::new("plugins/email/plugin.toml"));

@@ -24,22 +24,23 @@ pub(super) enum Toolchain {
     Source { rustc: PathBuf, linkers: PathBuf },
 }
 
+/// What is missing, and where it comes from.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum ToolchainError {
     #[error("there is no Rust compiler; install it from https://rustup.rs")]
-    NoCompiler,
+    Compiler,
     #[error(
         "the Rust compiler here cannot build for WebAssembly. Either add the target:\n  \
          rustup target add {TARGET}\n\
          or, where rustup cannot download it, let Debian's compiler build the library from source:\n  \
          apt-get install rustc-web rust-web-src"
     )]
-    NoTarget,
+    Target,
     #[error(
         "{LINKER}, which comes with rustup's toolchains, is missing. Either install the compiler from \
          https://rustup.rs, or the linker alone:\n  cargo install {LINKER}"
     )]
-    NoLinker,
+    Linker,
 }
 
 /// A compiler and where its parts lie.
@@ -84,17 +85,17 @@ fn choose(
     debian: Option<Compiler>,
     path: Option<OsString>,
 ) -> Result<Toolchain, ToolchainError> {
-    let in_use = in_use.ok_or(ToolchainError::NoCompiler)?;
+    let in_use = in_use.ok_or(ToolchainError::Compiler)?;
     let linkers = in_use.linkers().or_else(|| on_path(path.as_deref()?));
     if in_use.has_target() {
-        return linkers.map(|_| Toolchain::Target).ok_or(ToolchainError::NoLinker);
+        return linkers.map(|_| Toolchain::Target).ok_or(ToolchainError::Linker);
     }
     match debian.filter(Compiler::has_source) {
         Some(debian) => {
-            let linkers = linkers.ok_or(ToolchainError::NoLinker)?;
+            let linkers = linkers.ok_or(ToolchainError::Linker)?;
             Ok(Toolchain::Source { rustc: debian.path, linkers })
         }
-        None => Err(ToolchainError::NoTarget),
+        None => Err(ToolchainError::Target),
     }
 }
 
@@ -202,18 +203,18 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_with_both_ways_to_get_it() {
-        assert_eq!(choose(None, None, None), Err(ToolchainError::NoCompiler));
+        assert_eq!(choose(None, None, None), Err(ToolchainError::Compiler));
 
         let (_a, rustup) = compiler(&[COMPONENT_LD, LLD]);
         let (_b, without_source) = compiler(&[]);
         let error = choose(Some(rustup), Some(without_source), None).unwrap_err();
-        assert_eq!(error, ToolchainError::NoTarget);
+        assert_eq!(error, ToolchainError::Target);
         let message = error.to_string();
         assert!(message.contains("rustup target add wasm32-unknown-unknown"), "{message}");
         assert!(message.contains("apt-get install rustc-web rust-web-src"), "{message}");
 
         let (_c, debian) = compiler(&[STD]);
-        assert_eq!(choose(Some(debian), None, None), Err(ToolchainError::NoLinker));
+        assert_eq!(choose(Some(debian), None, None), Err(ToolchainError::Linker));
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn cargos_messages_are_read_and_unknown_ones_passed_over() {
         r#"{"reason":"compiler-artifact","package_id":"p","filenames":["/t/x.wasm"],"fresh":true}"#;
     assert!(matches!(
         serde_json::from_str(artifact).unwrap(),
-        Message::CompilerArtifact { package_id, .. } if package_id == "p"
+        Message::Artifact { package_id, .. } if package_id == "p"
     ));
     let other = r#"{"reason":"build-script-executed","package_id":"p"}"#;
     assert!(matches!(serde_json::from_str(other).unwrap(), Message::Other));
