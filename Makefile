@@ -1,0 +1,49 @@
+# Frontdesk's tasks. `make` alone lists them.
+
+CARGO ?= cargo
+TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+FRONTDESK := $(TARGET)/debug/frontdesk
+PLUGINS := email staff-online
+
+# Where `make run` keeps its data, and where it listens.
+DATA ?= data
+LISTEN ?= 127.0.0.1:8080
+
+# Plugins are guests for wasm32; natively only their unit tests are built, by `cargo test`.
+HOST_PACKAGES := -p frontdesk-core -p frontdesk -p frontdesk-plugin-sdk -p frontdesk-tests
+
+.PHONY: help run build plugins test check bench release fmt
+
+help: ## This list
+	@echo 'make TASK, where TASK is one of'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1 \2/p' $(MAKEFILE_LIST) | awk '{ task = $$1; $$1 = ""; printf "  %-8s%s\n", task, $$0 }'
+	@echo
+	@echo 'Needs Rust 1.95. What else a task needs it names, and installs what it can: Rust'"'"'s wasm32 target (rustup, or'
+	@echo 'Debian'"'"'s packages); for the tests aiosmtpd and openapi-spec-validator into target/test-tools, and PostgreSQL.'
+
+run: build ## Serves on http://$(LISTEN), data in ./$(DATA); the first time it prints your link
+	$(FRONTDESK) serve --listen $(LISTEN) --data $(DATA)
+
+build: plugins ## The service as target/debug/frontdesk, with its plugins inside
+	$(CARGO) build -p frontdesk
+
+plugins: ## The plugins that ship with it, as WebAssembly components in target/plugins
+	sh plugins/toolchain.sh
+	$(CARGO) build -p frontdesk
+	$(FRONTDESK) plugin build $(PLUGINS:%=plugins/%) --out $(TARGET)/plugins
+
+test: build ## Every test, on SQLite and PostgreSQL, over real HTTP and SMTP (minutes)
+	sh tests/services.sh $(CARGO) test --workspace
+
+check: ## Formatting, lints, documentation, scripts; builds nothing that runs
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(HOST_PACKAGES) --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps $(HOST_PACKAGES)
+	sh .ci/scripts
+
+bench: build ## What start, mail, plugins and memory cost on this machine
+	$(CARGO) build --release -p frontdesk
+	sh tests/services.sh $(CARGO) bench -p frontdesk-tests
+
+fmt: ## Formats the Rust code
+	$(CARGO) fmt --all
