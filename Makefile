@@ -4,6 +4,8 @@ CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 FRONTDESK := $(TARGET)/debug/frontdesk
 PLUGINS := email staff-online
+COMPONENTS := $(TARGET)/plugins/.built
+PLUGIN_SOURCES := $(shell find plugins plugin-sdk .cargo Cargo.toml -type f ! -name '*.md')
 
 # Where `make run` keeps its data, and where it listens.
 DATA ?= data
@@ -24,13 +26,17 @@ help: ## This list
 run: build ## Serves on http://$(LISTEN), data in ./$(DATA); the first time it prints your link
 	$(FRONTDESK) serve --listen $(LISTEN) --data $(DATA)
 
-build: plugins ## The service as target/debug/frontdesk, with its plugins inside
+build: $(COMPONENTS) ## The service as target/debug/frontdesk, with its plugins inside
 	$(CARGO) build -p frontdesk
 
-plugins: ## The plugins that ship with it, as WebAssembly components in target/plugins
+plugins: $(COMPONENTS) ## The plugins that ship with it, as WebAssembly components in target/plugins
+
+# The service builds its plugins, and then is built with them inside: anew only when something that goes into them changed.
+$(COMPONENTS): $(PLUGIN_SOURCES)
 	sh plugins/toolchain.sh
 	$(CARGO) build -p frontdesk
 	$(FRONTDESK) plugin build $(PLUGINS:%=plugins/%) --out $(TARGET)/plugins
+	touch $@
 
 test: build ## Every test, on SQLite and PostgreSQL, over real HTTP and SMTP (minutes)
 	sh tests/services.sh $(CARGO) test --workspace

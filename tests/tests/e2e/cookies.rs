@@ -1,6 +1,6 @@
 //! Sessions for browsers: a cookie that scripts cannot read and other sites cannot use.
 
-use crate::harness::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite};
+use frontdesk_tests::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ async fn a_change_by_cookie_needs_our_origin() {
     let guest = service.api();
     let login = json!({ "login": "ada", "password": ada.password, "session": "cookie" });
     let token = cookie(&guest, "/v1/admin/session", &login).await;
-    let (role, _) = crate::harness::roles(&ada.api).await;
+    let (role, _) = frontdesk_tests::roles(&ada.api).await;
     let invite = |origin: Option<&str>| {
         let body = json!({ "email": "grace@example.test", "role_id": role });
         let request = by_cookie(&guest, Method::POST, "/v1/admin/staff-invitations", &token).json(&body);

@@ -1,6 +1,6 @@
 //! What was committed is delivered, whatever happens to the service or the mail server; and nothing else is.
 
-use crate::harness::{Database, Frontdesk, Smtp, both, eventually, first_administrator, invite};
+use frontdesk_tests::{Database, Frontdesk, Smtp, both, eventually, first_administrator, invite};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;

@@ -1,6 +1,6 @@
 //! An invitation can be changed until it is accepted.
 
-use crate::harness::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, invite, roles};
+use frontdesk_tests::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, invite, roles};
 use serde_json::json;
 
 both! {

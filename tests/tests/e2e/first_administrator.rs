@@ -1,6 +1,6 @@
 //! The first administrator comes in by a link that the first start prints, and by that link alone.
 
-use crate::harness::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, token_of};
+use frontdesk_tests::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, token_of};
 use serde_json::json;
 
 both! {

@@ -1,6 +1,6 @@
 //! HTTP itself: whatever is wrong with a request, the answer is a problem document, and nothing leaks into it.
 
-use crate::harness::{Answer, Database, Frontdesk, PASSWORD, first_administrator};
+use frontdesk_tests::{Answer, Database, Frontdesk, PASSWORD, first_administrator};
 use reqwest::{Method, header};
 use serde_json::json;
 
@@ -157,7 +157,7 @@ async fn links_come_from_public_url_alone() {
     let printed = service.first_administrator_link().expect("a link").to_owned();
     assert!(printed.starts_with("https://desk.example.test/"), "{printed}");
     let ada = first_administrator(&service).await;
-    let (role, _) = crate::harness::roles(&ada.api).await;
+    let (role, _) = frontdesk_tests::roles(&ada.api).await;
     let request = ada
         .api
         .request(Method::POST, "/v1/admin/staff-invitations")

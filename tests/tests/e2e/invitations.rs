@@ -1,6 +1,6 @@
 //! A link works once, for one, until it is used, replaced, cancelled or too old; and says which.
 
-use crate::harness::{
+use frontdesk_tests::{
     Api, Database, Frontdesk, Invitation, PASSWORD, Smtp, both, first_administrator, invite,
 };
 use serde_json::json;
@@ -129,7 +129,7 @@ async fn an_unknown_link_is_unknown(database: Database) {
 async fn an_address_belongs_to_one_person(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let (role, _) = crate::harness::roles(&ada.api).await;
+    let (role, _) = frontdesk_tests::roles(&ada.api).await;
     for taken in ["ada@example.test", "Ada@Example.TEST"] {
         let body = json!({ "email": taken, "role_id": role });
         ada.api.post("/v1/admin/staff-invitations", &body).await.problem(409, "email_taken");

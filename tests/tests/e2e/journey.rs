@@ -1,6 +1,6 @@
 //! The whole way of an invitation, told once from beginning to end.
 
-use crate::harness::{
+use frontdesk_tests::{
     Database, Frontdesk, PASSWORD, Person, Smtp, both, first_administrator, invite, token_of,
 };
 use serde_json::json;

@@ -1,6 +1,6 @@
 //! The mail itself: what a mail program reads in it, and how it travels.
 
-use crate::harness::{
+use frontdesk_tests::{
     Database, Frontdesk, Smtp, SmtpOptions, Tls, both, eventually, first_administrator, invite,
 };
 use mail_parser::{Address, MimeHeaders};
@@ -72,7 +72,7 @@ async fn names_are_only_ever_text(database: Database) {
     assert!(!mail.html().contains("<img"), "{}", mail.html());
     assert!(mail.html().contains("&lt;img src=x&gt;"), "{}", mail.html());
 
-    let (role, _) = crate::harness::roles(&ada.api).await;
+    let (role, _) = frontdesk_tests::roles(&ada.api).await;
     for wrong in ["Grace\r\nBcc: eve@example.test", "Grace\n", "\u{0}"] {
         let body = json!({ "email": "joan@example.test", "role_id": role, "first_name": wrong });
         ada.api.post("/v1/admin/staff-invitations", &body).await.invalid("first_name");

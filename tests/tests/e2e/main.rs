@@ -3,8 +3,6 @@
 //!
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
-mod harness;
-
 mod cookies;
 mod delivery;
 mod editing;

@@ -1,6 +1,6 @@
 //! The OpenAPI document tells the truth: what it says is required is refused without, on every operation there is.
 
-use crate::harness::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
+use frontdesk_tests::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
 use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -205,7 +205,7 @@ async fn every_operation_is_described() {
 async fn a_public_validator_accepts_the_document() {
     let service = Frontdesk::running(Database::sqlite()).await;
     let document = document(&service.api()).await;
-    let mut validator = Command::new(crate::harness::python())
+    let mut validator = Command::new(frontdesk_tests::python())
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.py"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

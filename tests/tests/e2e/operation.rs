@@ -1,6 +1,6 @@
 //! What an operator meets: starting, stopping, wrong configuration, lost keys, damaged files.
 
-use crate::harness::{Database, Frontdesk, Smtp, first_administrator, invite};
+use frontdesk_tests::{Database, Frontdesk, Smtp, first_administrator, invite};
 use rustix::process::Signal;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
@@ -114,8 +114,7 @@ async fn without_the_right_master_key_it_does_not_start() {
     assert!(refused.stderr.contains("master.key") && refused.stderr.contains("backup"), "{refused:?}");
     assert!(!file.exists(), "no new key is made where the old one is missed");
 
-    let other: String =
-        key.chars().map(|digit| if digit == '0' { '1' } else { digit.clone() }).rev().collect();
+    let other: String = key.chars().map(|digit| if digit == '0' { '1' } else { digit }).rev().collect();
     std::fs::write(&file, other.trim()).expect("a file");
     let refused = service.try_start().await.expect_err("another key, no service");
     assert!(refused.stderr.contains("master key"), "{refused:?}");

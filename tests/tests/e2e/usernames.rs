@@ -1,6 +1,6 @@
 //! What people may call themselves, and what they may log in with.
 
-use crate::harness::{Database, Frontdesk, PASSWORD, both, first_administrator, invite};
+use frontdesk_tests::{Database, Frontdesk, PASSWORD, both, first_administrator, invite};
 use serde_json::json;
 
 both! {
@@ -36,7 +36,7 @@ async fn usernames_are_letters_and_digits_and_begin_with_a_letter(database: Data
     for taken in ["ada", "Ada", "ADA"] {
         guest.post("/v1/public/invitations/accept", &accept(taken)).await.problem(409, "username_taken");
     }
-    let (role, _) = crate::harness::roles(&ada.api).await;
+    let (role, _) = frontdesk_tests::roles(&ada.api).await;
     let preset = json!({ "email": "joan@example.test", "role_id": role, "username": "aDa" });
     ada.api.post("/v1/admin/staff-invitations", &preset).await.problem(409, "username_taken");
     let preset = json!({ "email": "joan@example.test", "role_id": role, "username": "jo an" });

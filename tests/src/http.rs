@@ -1,13 +1,13 @@
 //! An HTTP client that knows how the service answers, and asserts all of it.
 
-use super::Secrets;
+use crate::Secrets;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
 /// Somebody who calls the API, logged in or not.
 #[derive(Debug, Clone)]
-pub(crate) struct Api {
+pub struct Api {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
@@ -16,16 +16,16 @@ pub(crate) struct Api {
 
 /// What came back.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub struct Answer {
     /// Method and path, for messages.
     asked: String,
-    pub(crate) status: StatusCode,
-    pub(crate) headers: HeaderMap,
-    pub(crate) text: String,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
 }
 
 impl Api {
-    pub(crate) fn new(base: &str, secrets: &Secrets) -> Self {
+    pub fn new(base: &str, secrets: &Secrets) -> Self {
         let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
@@ -35,38 +35,38 @@ impl Api {
     }
 
     /// The same caller with that session.
-    pub(crate) fn with_token(&self, token: &str) -> Self {
+    pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
     }
 
     /// The same session at another address: after a restart.
-    pub(crate) fn at(&self, base: &str) -> Self {
+    pub fn at(&self, base: &str) -> Self {
         Self { base: base.to_owned(), ..self.clone() }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path)).await
     }
 
-    pub(crate) async fn delete(&self, path: &str) -> Answer {
+    pub async fn delete(&self, path: &str) -> Answer {
         self.send(self.request(Method::DELETE, path)).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub async fn post(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::POST, path, body).await
     }
 
-    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Answer {
+    pub async fn patch(&self, path: &str, body: &Value) -> Answer {
         self.json(Method::PATCH, path, body).await
     }
 
-    pub(crate) async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {
+    pub async fn json(&self, method: Method, path: &str, body: &Value) -> Answer {
         self.secrets.keep_from(body);
         self.send(self.request(method, path).json(body)).await
     }
 
     /// A request that a test shapes itself.
-    pub(crate) fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
+    pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.client.request(method, format!("{}{path}", self.base));
         match &self.token {
             Some(token) => request.bearer_auth(token),
@@ -74,7 +74,7 @@ impl Api {
         }
     }
 
-    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
         let request = request.build().expect("the test's request is well-formed");
         let asked = format!("{} {}", request.method(), request.url().path());
         let response =
@@ -90,27 +90,27 @@ impl Api {
 }
 
 impl Answer {
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+    pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().expect("our headers are ASCII"))
     }
 
-    pub(crate) fn content_type(&self) -> &str {
+    pub fn content_type(&self) -> &str {
         self.header(CONTENT_TYPE.as_str()).unwrap_or("")
     }
 
     /// The body, if the status is the one.
-    pub(crate) fn expect(&self, status: u16) -> Value {
+    pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}: {}", self.asked, self.text);
         if self.text.is_empty() { Value::Null } else { self.body() }
     }
 
-    pub(crate) fn body(&self) -> Value {
+    pub fn body(&self) -> Value {
         serde_json::from_str(&self.text)
             .unwrap_or_else(|error| panic!("{}: {error}: {}", self.asked, self.text))
     }
 
     /// The problem document (RFC 9457), whole in form, if status and code are those.
-    pub(crate) fn problem(&self, status: u16, code: &str) -> Value {
+    pub fn problem(&self, status: u16, code: &str) -> Value {
         assert_eq!(self.status, status, "{}: {}", self.asked, self.text);
         let problem = self.any_problem();
         assert_eq!(problem["code"], code, "{}: {problem}", self.asked);
@@ -118,7 +118,7 @@ impl Answer {
     }
 
     /// A problem document of any code, whole in form.
-    pub(crate) fn any_problem(&self) -> Value {
+    pub fn any_problem(&self) -> Value {
         let asked = &self.asked;
         assert_eq!(self.content_type(), "application/problem+json", "{asked}: {} {}", self.status, self.text);
         let problem = self.body();
@@ -133,7 +133,7 @@ impl Answer {
     }
 
     /// A refusal of what was sent: `422 invalid`, with an error that names `field`.
-    pub(crate) fn invalid(&self, field: &str) -> Value {
+    pub fn invalid(&self, field: &str) -> Value {
         let problem = self.problem(422, "invalid");
         let errors =
             problem["errors"].as_array().unwrap_or_else(|| panic!("{}: no errors: {problem}", self.asked));

@@ -1,6 +1,6 @@
 //! Remembers every secret that passes through the tests' hands, to look for them where they must not be.
 
-use super::token_of;
+use crate::token_of;
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -10,19 +10,19 @@ use std::sync::{Arc, Mutex};
 const FIELDS: [&str; 4] = ["token", "password", "challenge", "secret"];
 
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Secrets(Arc<Mutex<BTreeSet<String>>>);
+pub struct Secrets(Arc<Mutex<BTreeSet<String>>>);
 
 impl Secrets {
-    pub(crate) fn keep(&self, secret: &str) {
+    pub fn keep(&self, secret: &str) {
         self.0.lock().expect("no holder panics").insert(secret.to_owned());
     }
 
-    pub(crate) fn keep_link(&self, link: &str) {
+    pub fn keep_link(&self, link: &str) {
         self.keep(token_of(link));
     }
 
     /// Keeps what a body carries, wherever it stands in it.
-    pub(crate) fn keep_from(&self, body: &Value) {
+    pub fn keep_from(&self, body: &Value) {
         match body {
             Value::Object(fields) => {
                 for (name, value) in fields {
@@ -39,7 +39,7 @@ impl Secrets {
     }
 
     /// Panics with the place, and not with the secret, if one stands in `bytes`: as it is, or encoded, or decoded.
-    pub(crate) fn are_not_in(&self, place: &str, bytes: &[u8]) {
+    pub fn are_not_in(&self, place: &str, bytes: &[u8]) {
         let secrets = self.0.lock().expect("no holder panics");
         assert!(!secrets.is_empty(), "a search for nothing finds nothing");
         for secret in &*secrets {

@@ -1,6 +1,6 @@
 //! The mail server (`tests/smtp.py`, on aiosmtpd) and the mails it took.
 
-use super::{eventually, target, token_of, unique};
+use crate::{built, eventually, token_of, unique};
 use mail_parser::{Message, MessageParser};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Tls {
+pub enum Tls {
     None,
     Starttls,
     Implicit,
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SmtpOptions {
-    pub(crate) tls: Tls,
+pub struct SmtpOptions {
+    pub tls: Tls,
     /// Refuses mail without a login.
-    pub(crate) login: bool,
+    pub login: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct Smtp {
+pub struct Smtp {
     process: Option<Child>,
     options: SmtpOptions,
     port: u16,
@@ -36,31 +36,31 @@ pub(crate) struct Smtp {
 
 /// One message as the server took it.
 #[derive(Debug)]
-pub(crate) struct Mail {
+pub struct Mail {
     /// Who the envelope says it is from.
-    pub(crate) from: String,
+    pub from: String,
     /// Who the envelope says it is for.
-    pub(crate) to: Vec<String>,
-    pub(crate) tls: bool,
+    pub to: Vec<String>,
+    pub tls: bool,
     /// Who sent it, if the server asked.
-    pub(crate) login: Option<String>,
-    pub(crate) raw: Vec<u8>,
+    pub login: Option<String>,
+    pub raw: Vec<u8>,
 }
 
 impl Smtp {
     /// A server that takes everything from everybody.
-    pub(crate) async fn start() -> Self {
+    pub async fn start() -> Self {
         Self::start_as(SmtpOptions { tls: Tls::None, login: false }).await
     }
 
-    pub(crate) async fn start_as(options: SmtpOptions) -> Self {
+    pub async fn start_as(options: SmtpOptions) -> Self {
         let mut server = Self::stopped(options);
         server.resume().await;
         server
     }
 
     /// A server that is down; nothing listens on its port until [`Self::resume`].
-    pub(crate) fn down() -> Self {
+    pub fn down() -> Self {
         let mut server = Self::stopped(SmtpOptions { tls: Tls::None, login: false });
         let probe = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         server.port = probe.local_addr().expect("a bound socket has an address").port();
@@ -90,12 +90,12 @@ impl Smtp {
     }
 
     /// Starts it, on the port it had.
-    pub(crate) async fn resume(&mut self) {
+    pub async fn resume(&mut self) {
         self.run(false).await;
     }
 
     /// Starts it on the port it had, so that it keeps each message and never answers that it took it.
-    pub(crate) async fn resume_without_answering(&mut self) {
+    pub async fn resume_without_answering(&mut self) {
         self.run(true).await;
     }
 
@@ -136,20 +136,20 @@ impl Smtp {
     }
 
     /// Stops it at once; connections break.
-    pub(crate) async fn stop(&mut self) {
+    pub async fn stop(&mut self) {
         self.process.take().expect("the mail server runs").kill().await.expect("it can be killed");
     }
 
-    pub(crate) fn port(&self) -> u16 {
+    pub fn port(&self) -> u16 {
         self.port
     }
 
-    pub(crate) fn password(&self) -> &str {
+    pub fn password(&self) -> &str {
         &self.password
     }
 
     /// The lines that make Frontdesk send through this server.
-    pub(crate) fn config(&self) -> String {
+    pub fn config(&self) -> String {
         let (host, tls) = match self.options.tls {
             Tls::None => ("127.0.0.1", "none"),
             Tls::Starttls => ("localhost", "starttls"),
@@ -163,7 +163,7 @@ impl Smtp {
     }
 
     /// Who signed its certificate: itself.
-    pub(crate) fn authority(&self) -> Option<PathBuf> {
+    pub fn authority(&self) -> Option<PathBuf> {
         (self.options.tls != Tls::None).then(|| self.file("cert.pem"))
     }
 
@@ -176,7 +176,7 @@ impl Smtp {
     }
 
     /// What it has taken so far, in that order.
-    pub(crate) fn mails(&self) -> Vec<Mail> {
+    pub fn mails(&self) -> Vec<Mail> {
         let entries = std::fs::read_dir(self.messages()).expect("its directory is there");
         let mut envelopes: Vec<_> = entries.map(|entry| entry.expect("a directory entry").path()).collect();
         envelopes.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
@@ -185,7 +185,7 @@ impl Smtp {
     }
 
     /// Waits until it has taken `count` messages, and answers them: not one more.
-    pub(crate) async fn takes(&self, count: usize) -> Vec<Mail> {
+    pub async fn takes(&self, count: usize) -> Vec<Mail> {
         let mails = eventually(&format!("{count} mails"), || {
             let mails = self.mails();
             async move { (mails.len() >= count).then_some(mails) }
@@ -197,7 +197,7 @@ impl Smtp {
     }
 
     /// Waits for the one message to `address`.
-    pub(crate) async fn takes_for(&self, address: &str) -> Mail {
+    pub async fn takes_for(&self, address: &str) -> Mail {
         let mut mails = eventually(&format!("a mail to {address}"), || {
             let mut mails = self.mails();
             mails.retain(|mail| mail.to == [address]);
@@ -223,46 +223,46 @@ impl Mail {
         }
     }
 
-    pub(crate) fn parsed(&self) -> Message<'_> {
+    pub fn parsed(&self) -> Message<'_> {
         MessageParser::default().parse(&self.raw).expect("a message that a mail program can read")
     }
 
     /// A header as it stands there, unfolded.
-    pub(crate) fn header(&self, name: &str) -> String {
+    pub fn header(&self, name: &str) -> String {
         let message = self.parsed();
         let raw = message.header_raw(name.to_owned()).unwrap_or_else(|| panic!("no header {name}"));
         raw.split_whitespace().collect::<Vec<_>>().join(" ")
     }
 
-    pub(crate) fn text(&self) -> String {
+    pub fn text(&self) -> String {
         self.parsed().body_text(0).expect("a text part").into_owned()
     }
 
-    pub(crate) fn html(&self) -> String {
+    pub fn html(&self) -> String {
         self.parsed().body_html(0).expect("an HTML part").into_owned()
     }
 
     /// The delivery that brought it: the same for every attempt.
-    pub(crate) fn delivery(&self) -> String {
+    pub fn delivery(&self) -> String {
         self.header("X-Frontdesk-Delivery")
     }
 
     /// The link in the text, whole.
-    pub(crate) fn link(&self) -> String {
+    pub fn link(&self) -> String {
         let text = self.text();
         let link = text.split_whitespace().find(|word| word.contains("#token="));
         link.unwrap_or_else(|| panic!("no link in {text:?}")).to_owned()
     }
 
-    pub(crate) fn token(&self) -> String {
+    pub fn token(&self) -> String {
         token_of(&self.link()).to_owned()
     }
 }
 
-pub(crate) fn python() -> PathBuf {
+pub fn python() -> PathBuf {
     let python = match std::env::var_os("FRONTDESK_TEST_PYTHON") {
         Some(path) => PathBuf::from(path),
-        None => target().join("test-tools").join("venv").join("bin").join("python"),
+        None => built().with_file_name("test-tools").join("venv").join("bin").join("python"),
     };
     assert!(
         python.is_file(),

@@ -1,6 +1,6 @@
 //! Each test has a database of its own, and looks into it where it must.
 
-use super::unique;
+use crate::unique;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use std::path::Path;
 
@@ -8,7 +8,7 @@ const HOW: &str = "run `make test`, which finds or starts one; or name one in FR
                    without, which is said aloud: FRONTDESK_TEST_POSTGRES=skip";
 
 #[derive(Debug)]
-pub(crate) enum Database {
+pub enum Database {
     /// `frontdesk.db` in the data directory.
     Sqlite,
     /// A database made for this test and dropped with it.
@@ -16,12 +16,12 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    pub(crate) fn sqlite() -> Self {
+    pub fn sqlite() -> Self {
         Self::Sqlite
     }
 
     /// `None` where the caller of the tests asked to leave PostgreSQL out.
-    pub(crate) async fn postgres() -> Option<Self> {
+    pub async fn postgres() -> Option<Self> {
         let server = match std::env::var("FRONTDESK_TEST_POSTGRES") {
             Ok(url) if url == "skip" => {
                 eprintln!("SKIPPED on PostgreSQL, because FRONTDESK_TEST_POSTGRES=skip");
@@ -42,7 +42,7 @@ impl Database {
     }
 
     /// What `--database` wants to hear, if it must be told at all.
-    pub(crate) fn url(&self) -> Option<String> {
+    pub fn url(&self) -> Option<String> {
         match self {
             Self::Sqlite => None,
             Self::Postgres { server, name } => {
@@ -54,7 +54,7 @@ impl Database {
     }
 
     /// The first column of every row, as text.
-    pub(crate) async fn column(&self, data: &Path, sql: &str) -> Vec<String> {
+    pub async fn column(&self, data: &Path, sql: &str) -> Vec<String> {
         let sql = AssertSqlSafe(sql.to_owned());
         match self.url() {
             Some(url) => {
@@ -73,7 +73,7 @@ impl Database {
     }
 
     /// Everything that is stored, byte for byte: SQLite's files, or every row of every PostgreSQL table.
-    pub(crate) async fn dump(&self, data: &Path) -> Vec<u8> {
+    pub async fn dump(&self, data: &Path) -> Vec<u8> {
         if self.url().is_none() {
             let mut bytes = Vec::new();
             for file in ["frontdesk.db", "frontdesk.db-wal"] {

@@ -1,39 +1,39 @@
 //! People, and the ways they come in.
 
-use super::{Api, Frontdesk, unique};
+use crate::{Api, Frontdesk, unique};
 use serde_json::{Value, json};
 
 /// Long enough for staff, on no list, and made of none of anybody's words.
-pub(crate) const PASSWORD: &str = "quartz lantern 47 orbit";
+pub const PASSWORD: &str = "quartz lantern 47 orbit";
 
 /// Somebody with a session.
 #[derive(Debug)]
-pub(crate) struct Person {
-    pub(crate) api: Api,
-    pub(crate) id: String,
-    pub(crate) username: String,
-    pub(crate) password: String,
-    pub(crate) token: String,
+pub struct Person {
+    pub api: Api,
+    pub id: String,
+    pub username: String,
+    pub password: String,
+    pub token: String,
 }
 
 /// A pending invitation, as its maker saw it.
 #[derive(Debug)]
-pub(crate) struct Invitation {
-    pub(crate) id: String,
-    pub(crate) link: String,
-    pub(crate) body: Value,
+pub struct Invitation {
+    pub id: String,
+    pub link: String,
+    pub body: Value,
 }
 
 impl Invitation {
-    pub(crate) fn token(&self) -> &str {
+    pub fn token(&self) -> &str {
         token_of(&self.link)
     }
 
-    pub(crate) fn path(&self) -> String {
+    pub fn path(&self) -> String {
         format!("/v1/admin/staff-invitations/{}", self.id)
     }
 
-    pub(crate) fn from(body: Value) -> Self {
+    pub fn from(body: Value) -> Self {
         let text =
             |field: &str| body[field].as_str().unwrap_or_else(|| panic!("no {field} in {body}")).to_owned();
         Self { id: text("id"), link: text("link"), body }
@@ -42,7 +42,7 @@ impl Invitation {
 
 impl Person {
     /// Who comes in by accepting, with the session that the answer holds.
-    pub(crate) fn from_acceptance(api: &Api, answer: &Value, username: &str, password: &str) -> Self {
+    pub fn from_acceptance(api: &Api, answer: &Value, username: &str, password: &str) -> Self {
         let token = answer["token"].as_str().unwrap_or_else(|| panic!("no session in {answer}")).to_owned();
         let id = answer["staff"]["id"].as_str().unwrap_or_else(|| panic!("no id in {answer}")).to_owned();
         Self {
@@ -56,14 +56,14 @@ impl Person {
 }
 
 /// The one-time token at the end of a link.
-pub(crate) fn token_of(link: &str) -> &str {
+pub fn token_of(link: &str) -> &str {
     let (_, token) = link.split_once("#token=").unwrap_or_else(|| panic!("no token at the end of a link"));
     assert!(token.len() >= 43, "a token of 256 random bits has at least 43 characters");
     token
 }
 
 /// Follows the link that the service printed.
-pub(crate) async fn first_administrator(service: &Frontdesk) -> Person {
+pub async fn first_administrator(service: &Frontdesk) -> Person {
     let link =
         service.first_administrator_link().expect("without staff, every start prints a link").to_owned();
     let password = format!("{PASSWORD} {}", unique());
@@ -76,7 +76,7 @@ pub(crate) async fn first_administrator(service: &Frontdesk) -> Person {
 }
 
 /// The ids of the two roles that are shipped: the one with every permission, and the one with none.
-pub(crate) async fn roles(admin: &Api) -> (String, String) {
+pub async fn roles(admin: &Api) -> (String, String) {
     let roles = admin.get("/v1/admin/roles").await.expect(200);
     let items = roles["items"].as_array().expect("a list of roles").clone();
     let id = |role: Option<&Value>| {
@@ -87,7 +87,7 @@ pub(crate) async fn roles(admin: &Api) -> (String, String) {
 }
 
 /// Invites a colleague as a full administrator; `more` adds to the body or replaces parts of it.
-pub(crate) async fn invite(admin: &Api, email: &str, more: Value) -> Invitation {
+pub async fn invite(admin: &Api, email: &str, more: Value) -> Invitation {
     let (full, _) = roles(admin).await;
     let mut body = json!({ "email": email, "role_id": full });
     for (name, value) in more.as_object().expect("an object") {

@@ -1,6 +1,6 @@
 //! The real binary as a child process: started, watched, stopped, killed, started again on the same data.
 
-use super::{Api, Database, PATIENCE, Secrets, Smtp, target, within};
+use crate::{Api, Database, PATIENCE, Secrets, Smtp, built, within};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use tokio::sync::OnceCell;
 
 /// What a start of the service came to when it would not run.
 #[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+pub struct Outcome {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 /// One installation: a data directory, a database, a configuration; and the process, while it runs.
 #[derive(Debug)]
-pub(crate) struct Frontdesk {
+pub struct Frontdesk {
     // Declared in the order in which they must go: first the process, then what it uses.
     running: Option<Running>,
     database: Arc<Database>,
@@ -30,7 +30,7 @@ pub(crate) struct Frontdesk {
     environment: Vec<(&'static str, String)>,
     /// What every process of this installation printed.
     output: Output,
-    pub(crate) secrets: Secrets,
+    pub secrets: Secrets,
 }
 
 #[derive(Debug)]
@@ -48,7 +48,7 @@ struct Output {
 
 impl Frontdesk {
     /// An installation that has never run.
-    pub(crate) fn on(database: Database) -> Self {
+    pub fn on(database: Database) -> Self {
         Self {
             running: None,
             database: Arc::new(database),
@@ -64,7 +64,7 @@ impl Frontdesk {
     }
 
     /// Another node of the same installation: the same database and master key, a data directory of its own.
-    pub(crate) fn node(&self) -> Self {
+    pub fn node(&self) -> Self {
         let mut node = Self::on(Database::sqlite());
         node.database = Arc::clone(&self.database);
         node.config.clone_from(&self.config);
@@ -75,31 +75,31 @@ impl Frontdesk {
     }
 
     /// One that runs, with the built-in mailbox.
-    pub(crate) async fn running(database: Database) -> Self {
+    pub async fn running(database: Database) -> Self {
         let mut service = Self::on(database);
         service.start().await;
         service
     }
 
     /// One that runs and sends its mail through `smtp`.
-    pub(crate) async fn start_with_mail(database: Database, smtp: &Smtp) -> Self {
+    pub async fn start_with_mail(database: Database, smtp: &Smtp) -> Self {
         let mut service = Self::on(database).with_mail(smtp);
         service.start().await;
         service
     }
 
     /// Adds lines to the configuration file.
-    pub(crate) fn with_config(mut self, toml: &str) -> Self {
+    pub fn with_config(mut self, toml: &str) -> Self {
         writeln!(self.config, "{toml}").expect("writing to a string");
         self
     }
 
-    pub(crate) fn with_environment(mut self, name: &'static str, value: impl Into<String>) -> Self {
+    pub fn with_environment(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.environment.push((name, value.into()));
         self
     }
 
-    pub(crate) fn with_mail(self, smtp: &Smtp) -> Self {
+    pub fn with_mail(self, smtp: &Smtp) -> Self {
         let service = self.with_config(&smtp.config());
         match smtp.authority() {
             Some(file) => service.with_environment("SSL_CERT_FILE", file.display().to_string()),
@@ -107,25 +107,25 @@ impl Frontdesk {
         }
     }
 
-    pub(crate) fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
     /// Starts it and waits until it listens.
-    pub(crate) async fn start(&mut self) {
+    pub async fn start(&mut self) {
         self.adopt_code_cache().await;
         self.start_cold().await;
     }
 
     /// [`Self::start`], without the compiled plugins of an earlier test.
-    pub(crate) async fn start_cold(&mut self) {
+    pub async fn start_cold(&mut self) {
         if let Err(outcome) = self.try_start().await {
             panic!("the service did not start: {outcome:#?}");
         }
     }
 
     /// Starts it, or says why it would not run.
-    pub(crate) async fn try_start(&mut self) -> Result<(), Outcome> {
+    pub async fn try_start(&mut self) -> Result<(), Outcome> {
         assert!(self.running.is_none(), "it runs already");
         let mut serve = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         let mut child = serve.spawn().expect("the binary runs");
@@ -154,7 +154,7 @@ impl Frontdesk {
     }
 
     /// Runs another command of the binary on this installation, to its end.
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Outcome {
+    pub async fn run(&self, arguments: &[&str]) -> Outcome {
         let output = self.command(arguments).output().await.expect("the binary runs");
         Outcome {
             status: output.status,
@@ -188,55 +188,55 @@ impl Frontdesk {
     }
 
     /// Where it listens: `http://127.0.0.1:41235`.
-    pub(crate) fn base(&self) -> &str {
+    pub fn base(&self) -> &str {
         &self.process().base
     }
 
     /// A client without a login.
-    pub(crate) fn api(&self) -> Api {
+    pub fn api(&self) -> Api {
         Api::new(self.base(), &self.secrets)
     }
 
     /// The link that this start printed, if it printed one.
-    pub(crate) fn first_administrator_link(&self) -> Option<&str> {
+    pub fn first_administrator_link(&self) -> Option<&str> {
         self.process().first_administrator.as_deref()
     }
 
-    pub(crate) fn pid(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.process().child.id().expect("it runs")
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.pid()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, signal).expect("the process is there");
     }
 
     /// Ends it as `kill -9` does: at once, with nothing tidied up.
-    pub(crate) async fn kill(&mut self) {
+    pub async fn kill(&mut self) {
         let mut running = self.running.take().expect("the service runs");
         running.child.kill().await.expect("the process can be killed");
     }
 
     /// Asks it to stop and waits for it.
-    pub(crate) async fn stop(&mut self) -> ExitStatus {
+    pub async fn stop(&mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.stopped().await
     }
 
     /// Waits until it has stopped by itself.
-    pub(crate) async fn stopped(&mut self) -> ExitStatus {
+    pub async fn stopped(&mut self) -> ExitStatus {
         let mut running = self.running.take().expect("the service runs");
         let stopped = tokio::time::timeout(PATIENCE, running.child.wait()).await;
         stopped.expect("it stops when asked to").expect("a child can be waited for")
     }
 
     /// Everything that its processes logged so far.
-    pub(crate) fn logs(&self) -> String {
+    pub fn logs(&self) -> String {
         self.output.stderr.lock().expect("no reader panics").clone()
     }
 
     /// Waits for a log line that `wanted` accepts.
-    pub(crate) async fn log_line(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
+    pub async fn log_line(&self, what: &str, wanted: impl Fn(&str) -> bool) -> String {
         within(PATIENCE, what, || {
             let line = self.logs().lines().find(|line| wanted(line)).map(str::to_owned);
             async { line }
@@ -245,12 +245,12 @@ impl Frontdesk {
     }
 
     /// Rows of the database, their first column as text.
-    pub(crate) async fn column(&self, sql: &str) -> Vec<String> {
+    pub async fn column(&self, sql: &str) -> Vec<String> {
         self.database.column(&self.data(), sql).await
     }
 
     /// Nothing that this installation stored or logged holds a secret that the test has seen.
-    pub(crate) async fn keeps_its_secrets(&self) {
+    pub async fn keeps_its_secrets(&self) {
         let mut places = vec![("the database", self.database.dump(&self.data()).await)];
         places.push(("the logs", self.logs().into_bytes()));
         for (name, bytes) in places {
@@ -322,7 +322,7 @@ async fn gather(stream: impl AsyncRead + Unpin, into: [Arc<Mutex<String>>; 2]) {
 fn binary() -> PathBuf {
     let binary = match std::env::var_os("FRONTDESK_BIN") {
         Some(path) => PathBuf::from(path),
-        None => target().join("debug").join("frontdesk"),
+        None => built().join("frontdesk"),
     };
     assert!(
         binary.is_file(),
