@@ -102,7 +102,7 @@ impl Frontdesk {
     pub fn with_mail(self, smtp: &Smtp) -> Self {
         let service = self.with_config(&smtp.config());
         match smtp.authority() {
-            Some(file) => service.with_environment("SSL_CERT_FILE", file.display().to_string()),
+            Some(file) => service.with_config(&format!("ca_file = \"{}\"", file.display())),
             None => service,
         }
     }
@@ -319,7 +319,8 @@ async fn gather(stream: impl AsyncRead + Unpin, into: [Arc<Mutex<String>>; 2]) {
     }
 }
 
-fn binary() -> PathBuf {
+/// The binary under test: of the profile that the tests were built in.
+pub fn binary() -> PathBuf {
     let binary = match std::env::var_os("FRONTDESK_BIN") {
         Some(path) => PathBuf::from(path),
         None => built().join("frontdesk"),

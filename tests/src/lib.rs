@@ -9,7 +9,7 @@ mod secrets;
 mod smtp;
 
 pub use database::Database;
-pub use frontdesk::Frontdesk;
+pub use frontdesk::{Frontdesk, binary};
 pub use http::{Answer, Api};
 pub use people::{Invitation, PASSWORD, Person, first_administrator, invite, roles, token_of};
 pub use secrets::Secrets;

@@ -153,7 +153,7 @@ impl Smtp {
         let (host, tls) = match self.options.tls {
             Tls::None => ("127.0.0.1", "none"),
             Tls::Starttls => ("localhost", "starttls"),
-            Tls::Implicit => ("localhost", "implicit"),
+            Tls::Implicit => ("localhost", "tls"),
         };
         let mut config = format!("[smtp]\nhost = \"{host}\"\nport = {}\ntls = \"{tls}\"\n", self.port);
         if self.options.login {
@@ -182,6 +182,11 @@ impl Smtp {
         envelopes.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
         envelopes.sort();
         envelopes.iter().map(|path| Mail::read(path)).collect()
+    }
+
+    /// Whether it has taken `count` messages, at no cost to speak of.
+    pub fn has_taken(&self, count: usize) -> bool {
+        self.messages().join(format!("{count:06}.json")).exists()
     }
 
     /// Waits until it has taken `count` messages, and answers them: not one more.
