@@ -1,6 +1,6 @@
 //! What the service costs on this machine: `make bench`. Prints figures; judges nothing.
 
-use frontdesk_tests::{Database, Frontdesk, Smtp, binary, first_administrator, invite};
+use frontdesk_tests::{Database, Frontdesk, Smtp, binary, first_administrator, roles};
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -78,10 +78,12 @@ async fn mails(name: &str, database: Database) {
     let smtp = Smtp::start().await;
     let service = Frontdesk::start_with_mail(database, &smtp).await;
     let ada = first_administrator(&service).await;
+    let (role, _) = roles(&ada.api).await;
     let (mut answered, mut handed_over) = (Vec::new(), Vec::new());
     for n in 0..=MAILS {
+        let invite = json!({ "email": format!("invited{n}@example.test"), "role_id": role });
         let start = Instant::now();
-        invite(&ada.api, &format!("invited{n}@example.test"), json!({})).await;
+        ada.api.post("/v1/admin/staff-invitations", &invite).await.expect(201);
         let committed = Instant::now();
         while !smtp.has_taken(n + 1) {
             std::thread::sleep(Duration::from_micros(100));
