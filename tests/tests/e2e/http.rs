@@ -12,7 +12,6 @@ async fn whatever_is_wrong_with_a_request_is_a_problem_document() {
     let json_body = |body: &'static str| login().header(header::CONTENT_TYPE, "application/json").body(body);
 
     for path in [
-        "/",
         "/nowhere",
         "/v1/nowhere",
         "/v1/admin/session/",
@@ -29,11 +28,13 @@ async fn whatever_is_wrong_with_a_request_is_a_problem_document() {
     allowed.sort_unstable();
     assert_eq!(allowed, ["DELETE", "GET", "HEAD", "POST"]);
 
-    for body in ["", "{", "{}{}", "\u{feff}{}", r#"{"login": "a"#] {
+    for body in ["", "{", r#"{"login": "a", "password": "x"} {}"#, "\u{feff}{}", r#"{"login": "a"#] {
         api.send(json_body(body)).await.problem(400, "malformed");
     }
     // Well-formed, but not what was asked for.
     api.send(json_body("[]")).await.problem(422, "invalid");
+    api.send(json_body(r#"["nobody", "an array is no object"]"#)).await.problem(422, "invalid");
+    api.send(json_body(r#"{"login": "a", "login": "b", "password": "x"}"#)).await.invalid("login");
     api.send(json_body(r#"{"login": 1, "password": "x"}"#)).await.invalid("login");
     api.send(json_body(r#"{"login": "a"}"#)).await.invalid("password");
     api.send(json_body(r#"{"login": "a", "password": "x", "extra": 1}"#)).await.invalid("extra");
@@ -52,7 +53,7 @@ async fn whatever_is_wrong_with_a_request_is_a_problem_document() {
     }
     let request = login().header(header::CONTENT_TYPE, "application/json; charset=utf-8").body("{}");
     api.send(request).await.problem(422, "invalid");
-    let large = format!(r#"{{"login": "{}", "password": "x"}}"#, "a".repeat(3 << 20));
+    let large = format!(r#"{{"login": "{}", "password": "x"}}"#, "a".repeat(1 << 20));
     let request = login().header(header::CONTENT_TYPE, "application/json").body(large);
     api.send(request).await.problem(413, "too_large");
 }

@@ -40,9 +40,10 @@ async fn from_the_first_link_to_two_people_online(database: Database) {
         let session = guest
             .post("/v1/admin/session", &json!({ "login": login, "password": ada.password }))
             .await
-            .expect(201);
+            .expect(200);
         let api = guest.with_token(session["token"].as_str().expect("a session"));
         assert_eq!(api.get("/v1/admin/session").await.expect(200)["staff"]["username"], "ada");
+        api.delete("/v1/admin/session").await.expect(204);
     }
     let ada = login(&service, &ada).await;
 
@@ -74,7 +75,7 @@ async fn from_the_first_link_to_two_people_online(database: Database) {
     let accept = json!({
         "token": mail.token(), "username": "grace", "password": PASSWORD, "last_name": "Hopper",
     });
-    let answer = guest.post("/v1/public/invitations/accept", &accept).await.expect(201);
+    let answer = guest.post("/v1/public/invitations/accept", &accept).await.expect(200);
     let grace = Person::from_acceptance(&guest, &answer, "grace", PASSWORD);
     assert_eq!(grace.api.get("/v1/admin/session").await.expect(200)["staff"]["first_name"], "Grace");
     guest.post("/v1/public/invitations/accept", &accept).await.problem(409, "invitation_used");
@@ -110,6 +111,6 @@ async fn from_the_first_link_to_two_people_online(database: Database) {
 async fn login(service: &Frontdesk, person: &Person) -> Person {
     let guest = service.api();
     let login = json!({ "login": person.username, "password": person.password });
-    let session = guest.post("/v1/admin/session", &login).await.expect(201);
+    let session = guest.post("/v1/admin/session", &login).await.expect(200);
     Person::from_acceptance(&guest, &session, &person.username, &person.password)
 }

@@ -14,4 +14,5 @@ mod journey;
 mod mail;
 mod openapi;
 mod operation;
+mod sessions;
 mod usernames;

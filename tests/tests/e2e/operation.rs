@@ -51,7 +51,9 @@ async fn a_request_in_flight_is_answered_before_it_stops() {
 async fn it_stops_while_a_delivery_hangs() {
     let mut smtp = Smtp::down();
     let silent = tokio::net::TcpListener::bind(("127.0.0.1", smtp.port())).await.expect("the port is free");
-    let mut service = Frontdesk::start_with_mail(Database::sqlite(), &smtp).await;
+    let mut service =
+        Frontdesk::on(Database::sqlite()).with_config("[limits]\nshutdown_s = 1").with_mail(&smtp);
+    service.start().await;
     let ada = first_administrator(&service).await;
     let invitation = invite(&ada.api, "grace@example.test", json!({})).await;
     let hanging = silent.accept().await.expect("the service calls the mail server");
