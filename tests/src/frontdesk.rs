@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::time::UNIX_EPOCH;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
@@ -258,24 +259,40 @@ impl Frontdesk {
         }
     }
 
-    /// Compiling the plugins takes longer than most tests: it is done once, and every installation gets a copy of the
-    /// compiled code, with the key that authenticates it.
+    /// Compiling the plugins takes longer than most tests: it is done once for each build of the binary, and every
+    /// installation gets a copy of the compiled code, with the key that authenticates it.
     async fn adopt_code_cache(&self) {
-        static COMPILED: OnceCell<TempDir> = OnceCell::const_new();
+        static COMPILED: OnceCell<PathBuf> = OnceCell::const_new();
         let data = self.data();
-        if data.exists() {
-            return;
+        if !data.exists() {
+            copy(COMPILED.get_or_init(|| Box::pin(compile())).await, &data);
         }
-        let compiled = COMPILED
-            .get_or_init(|| async {
-                let mut first = Box::new(Self::on(Database::sqlite()));
-                first.start_cold().await;
-                first.stop().await;
-                std::mem::replace(&mut first.directory, tempfile::tempdir().expect("a temporary directory"))
-            })
-            .await;
-        copy(&compiled.path().join("data"), &data);
     }
+}
+
+/// A data directory in which the plugins are compiled.
+async fn compile() -> PathBuf {
+    let build = std::fs::metadata(binary()).and_then(|about| about.modified()).expect("a file has a time");
+    let build = build.duration_since(UNIX_EPOCH).expect("built after 1970").as_nanos();
+    let tools = built().with_file_name("test-tools");
+    let compiled = tools.join(format!("compiled-{build}"));
+    if compiled.exists() {
+        return compiled;
+    }
+    let mut first = Frontdesk::on(Database::sqlite());
+    first.start_cold().await;
+    first.stop().await;
+    std::fs::create_dir_all(&tools).expect("a directory for the tests' tools");
+    for entry in std::fs::read_dir(&tools).expect("just made").flatten() {
+        if entry.file_name().to_string_lossy().starts_with("compiled-") {
+            std::fs::remove_dir_all(entry.path()).ok();
+        }
+    }
+    let partial = tempfile::tempdir_in(&tools).expect("a temporary directory");
+    copy(&first.data(), &partial.path().join("data"));
+    // In one step; where another test process was faster, its copy serves as well.
+    std::fs::rename(partial.path().join("data"), &compiled).ok();
+    compiled
 }
 
 impl Output {
