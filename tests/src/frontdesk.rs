@@ -8,7 +8,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::UNIX_EPOCH;
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::sync::OnceCell;
 
@@ -41,10 +41,11 @@ struct Running {
     first_administrator: Option<String>,
 }
 
+/// What processes printed so far.
 #[derive(Debug, Default, Clone)]
 struct Output {
-    stdout: Arc<Mutex<String>>,
-    stderr: Arc<Mutex<String>>,
+    stdout: Arc<Mutex<Vec<u8>>>,
+    stderr: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Frontdesk {
@@ -233,7 +234,7 @@ impl Frontdesk {
 
     /// Everything that its processes logged so far.
     pub fn logs(&self) -> String {
-        self.output.stderr.lock().expect("no reader panics").clone()
+        text(&self.output.stderr)
     }
 
     /// Waits for a log line that `wanted` accepts.
@@ -304,10 +305,11 @@ impl Output {
         tokio::spawn(gather(stderr, [self.stderr.clone(), all.stderr.clone()]));
     }
 
-    /// What follows `start` in a line of stdout.
+    /// What follows `start` in a line of stdout, once the line is complete.
     fn line(&self, start: &str) -> Option<String> {
-        let stdout = self.stdout.lock().expect("no reader panics");
-        stdout.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
+        let stdout = text(&self.stdout);
+        let complete = &stdout[..stdout.rfind('\n')?];
+        complete.lines().find_map(|line| line.strip_prefix(start)).map(|rest| rest.trim().to_owned())
     }
 
     /// Waits until both readers have seen the end of what a dead child printed.
@@ -320,19 +322,21 @@ impl Output {
     }
 
     fn outcome(&self, status: ExitStatus) -> Outcome {
-        let text = |stream: &Arc<Mutex<String>>| stream.lock().expect("no reader panics").clone();
         Outcome { status, stdout: text(&self.stdout), stderr: text(&self.stderr) }
     }
 }
 
-async fn gather(stream: impl AsyncRead + Unpin, into: [Arc<Mutex<String>>; 2]) {
-    let mut lines = BufReader::new(stream).lines();
-    while let Ok(Some(line)) = lines.next_line().await {
-        for text in &into {
-            let mut text = text.lock().expect("no reader panics");
-            text.push_str(&line);
-            text.push('\n');
+fn text(printed: &Mutex<Vec<u8>>) -> String {
+    String::from_utf8_lossy(&printed.lock().expect("no reader panics")).into_owned()
+}
+
+async fn gather(mut stream: impl AsyncRead + Unpin, into: [Arc<Mutex<Vec<u8>>>; 2]) {
+    let mut chunk = Vec::new();
+    while let Ok(1..) = stream.read_buf(&mut chunk).await {
+        for printed in &into {
+            printed.lock().expect("no reader panics").extend_from_slice(&chunk);
         }
+        chunk.clear();
     }
 }
 

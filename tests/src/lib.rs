@@ -11,7 +11,9 @@ mod smtp;
 pub use database::Database;
 pub use frontdesk::{Frontdesk, binary};
 pub use http::{Answer, Api};
-pub use people::{Invitation, PASSWORD, Person, first_administrator, invite, roles, token_of};
+pub use people::{
+    Invitation, PASSWORD, Person, accept_as_first, first_administrator, invite, roles, token_of,
+};
 pub use secrets::Secrets;
 pub use smtp::{Smtp, SmtpOptions, Tls, python};
 

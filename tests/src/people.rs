@@ -64,15 +64,19 @@ pub fn token_of(link: &str) -> &str {
 
 /// Follows the link that the service printed.
 pub async fn first_administrator(service: &Frontdesk) -> Person {
-    let link =
-        service.first_administrator_link().expect("without staff, every start prints a link").to_owned();
+    let link = service.first_administrator_link().expect("without staff, every start prints a link");
+    accept_as_first(&service.api(), link).await
+}
+
+/// Comes in by a first administrator's link.
+pub async fn accept_as_first(guest: &Api, link: &str) -> Person {
     let password = format!("{PASSWORD} {}", unique());
     let accept = json!({
-        "token": token_of(&link), "username": "ada", "password": password,
+        "token": token_of(link), "username": "ada", "password": password,
         "email": "ada@example.test", "first_name": "Ada", "last_name": "Lovelace",
     });
-    let answer = service.api().post("/v1/public/invitations/accept", &accept).await;
-    Person::from_acceptance(&service.api(), &answer.expect(200), "ada", &password)
+    let answer = guest.post("/v1/public/invitations/accept", &accept).await;
+    Person::from_acceptance(guest, &answer.expect(200), "ada", &password)
 }
 
 /// The ids of the two roles that are shipped: the one with every permission, and the one with none.
