@@ -1,0 +1,70 @@
+//! The first administrator comes in by a link that the first start prints, and by that link alone.
+
+use frontdesk_tests::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, token_of};
+use serde_json::json;
+
+both! {
+    every_start_without_staff_prints_a_new_link,
+    the_first_link_is_nobodys_invitation,
+}
+
+/// Every start prints a new link while there is nobody; the one before is dead.
+async fn every_start_without_staff_prints_a_new_link(database: Database) {
+    let smtp = Smtp::start().await;
+    let mut service = Frontdesk::start_with_mail(database, &smtp).await;
+    let first = service.first_administrator_link().expect("a link").to_owned();
+    service.stop().await;
+    service.start().await;
+    let second = service.first_administrator_link().expect("another link").to_owned();
+    assert_ne!(token_of(&first), token_of(&second));
+
+    let guest = service.api();
+    guest
+        .post("/v1/public/invitations/lookup", &json!({ "token": token_of(&first) }))
+        .await
+        .problem(410, "invitation_replaced");
+    let looked =
+        guest.post("/v1/public/invitations/lookup", &json!({ "token": token_of(&second) })).await.expect(200);
+    assert_eq!(looked["kind"], "staff");
+
+    // Once somebody is there, no start prints one, and the link is spent.
+    first_administrator(&service).await;
+    service.kill().await;
+    service.start().await;
+    assert_eq!(service.first_administrator_link(), None);
+    let guest = service.api();
+    let accept = json!({
+        "token": token_of(&second), "username": "eve", "password": PASSWORD,
+        "email": "eve@example.test", "first_name": "Eve", "last_name": "Else",
+    });
+    guest.post("/v1/public/invitations/accept", &accept).await.problem(409, "invitation_used");
+    assert_eq!(service.column("SELECT username FROM staff").await, ["ada"]);
+    assert_eq!(smtp.mails().len(), 0, "nobody is mailed about this link");
+    service.keeps_its_secrets().await;
+}
+
+/// It is not among the invitations that people make.
+async fn the_first_link_is_nobodys_invitation(database: Database) {
+    let service = Frontdesk::running(database).await;
+    let ada = first_administrator(&service).await;
+    assert_eq!(ada.api.get("/v1/admin/staff-invitations").await.expect(200)["items"], json!([]));
+    let staff = ada.api.get("/v1/admin/staff").await.expect(200);
+    assert_eq!(staff["items"].as_array().map(Vec::len), Some(1));
+}
+
+/// Two nodes on one database agree on one link, the one printed last, and on who is logged in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_are_one_service() {
+    let Some(database) = Database::postgres().await else { return };
+    let one = Frontdesk::running(database).await;
+    let mut other = one.node();
+    other.start().await;
+    let earlier = one.first_administrator_link().expect("a link");
+    let lookup = json!({ "token": token_of(earlier) });
+    other.api().post("/v1/public/invitations/lookup", &lookup).await.problem(410, "invitation_replaced");
+    let ada = first_administrator(&other).await;
+    let at_one = ada.api.at(one.base());
+    at_one.get("/v1/admin/session").await.expect(200);
+    at_one.delete("/v1/admin/session").await.expect(204);
+    ada.api.get("/v1/admin/session").await.problem(401, "login_required");
+}

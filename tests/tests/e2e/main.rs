@@ -1,0 +1,18 @@
+//! Frontdesk from outside: the real binary over real HTTP, with the plugins it ships, a mail server nobody here wrote,
+//! SQLite and PostgreSQL.
+//!
+//! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
+
+mod cookies;
+mod delivery;
+mod editing;
+mod expiry;
+mod first_administrator;
+mod http;
+mod invitations;
+mod journey;
+mod mail;
+mod openapi;
+mod operation;
+mod sessions;
+mod usernames;

@@ -1,0 +1,304 @@
+//! The OpenAPI document tells the truth: what it says is required is refused without, on every operation there is.
+
+use frontdesk_tests::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
+use reqwest::{Method, header};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+/// All that may be called without a login. Whoever adds a line here has thought about it.
+const PUBLIC: [&str; 5] = [
+    "GET /healthz",
+    "GET /readyz",
+    "POST /v1/admin/session",
+    "POST /v1/public/invitations/accept",
+    "POST /v1/public/invitations/lookup",
+];
+
+#[derive(Debug)]
+struct Operation {
+    method: Method,
+    path: String,
+    about: Value,
+}
+
+impl Operation {
+    fn all(document: &Value) -> Vec<Self> {
+        let paths = document["paths"].as_object().expect("paths");
+        let mut operations = Vec::new();
+        for (path, item) in paths {
+            for (method, about) in item.as_object().expect("a path item") {
+                if let Ok(method) = method.to_uppercase().parse::<Method>()
+                    && about["responses"].is_object()
+                {
+                    operations.push(Self { method, path: path.clone(), about: about.clone() });
+                }
+            }
+        }
+        assert!(operations.len() > 15, "the document lists what the service does: {}", operations.len());
+        operations
+    }
+
+    fn name(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    fn audience(&self) -> &str {
+        self.about["x-frontdesk"]["audience"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{} has no audience", self.name()))
+    }
+
+    fn permission(&self) -> Option<&str> {
+        self.about["x-frontdesk"]["permission"].as_str()
+    }
+
+    /// The path with something that looks right in each placeholder.
+    fn call(&self, api: &Api) -> reqwest::RequestBuilder {
+        let parts = self
+            .path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "018f0000-0000-7000-8000-000000000000" } else { part });
+        api.request(self.method.clone(), &parts.collect::<Vec<_>>().join("/"))
+    }
+
+    /// Bodies that no handler could make sense of.
+    fn nonsense(&self, api: &Api) -> [reqwest::RequestBuilder; 3] {
+        let garbage = || self.call(api).body("{{{ not JSON");
+        [
+            self.call(api),
+            garbage().header(header::CONTENT_TYPE, "application/json"),
+            garbage().header(header::CONTENT_TYPE, "text/plain"),
+        ]
+    }
+}
+
+async fn document(api: &Api) -> Value {
+    let answer = api.get("/openapi.json").await;
+    assert_eq!(answer.content_type(), "application/json");
+    answer.expect(200)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_but_the_public_answers_without_a_login() {
+    let service = Frontdesk::running(Database::sqlite()).await;
+    let guest = service.api();
+    let mut public = BTreeSet::new();
+    for operation in Operation::all(&document(&guest).await) {
+        match operation.audience() {
+            "public" => {
+                assert_eq!(operation.permission(), None, "{}", operation.name());
+                public.insert(operation.name());
+                continue;
+            }
+            "staff" => assert!(operation.path.starts_with("/v1/admin/"), "{}", operation.name()),
+            other => panic!("{} is for {other}", operation.name()),
+        }
+        let stranger = guest.with_token(&"A".repeat(43));
+        let requests = operation.nonsense(&guest).into_iter().chain(operation.nonsense(&stranger));
+        for request in requests {
+            let refused = guest.send(request).await;
+            refused.problem(401, "login_required");
+            assert!(
+                refused.header("www-authenticate").is_some_and(|scheme| scheme.starts_with("Bearer")),
+                "RFC 9110"
+            );
+        }
+    }
+    assert_eq!(public, PUBLIC.map(str::to_owned).into());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_permission_is_asked_for_before_the_body_is_looked_at() {
+    let service = Frontdesk::running(Database::sqlite()).await;
+    let ada = first_administrator(&service).await;
+    let (_, powerless) = roles(&ada.api).await;
+    let invitation = invite(&ada.api, "grace@example.test", json!({ "role_id": powerless })).await;
+    let accept = json!({
+        "token": invitation.token(), "username": "grace", "password": PASSWORD, "first_name": "Grace", "last_name": "Hopper",
+    });
+    let guest = service.api();
+    let answer = guest.post("/v1/public/invitations/accept", &accept).await.expect(200);
+    let grace = guest.with_token(answer["token"].as_str().expect("a session"));
+
+    let mut permissions = BTreeSet::new();
+    for operation in Operation::all(&document(&guest).await) {
+        let Some(permission) = operation.permission() else { continue };
+        for request in operation.nonsense(&grace) {
+            let refused = grace.send(request).await.problem(403, "permission_required");
+            assert_eq!(refused["permission"], permission, "{}", operation.name());
+        }
+        permissions.insert(permission.to_owned());
+    }
+    assert!(permissions.len() >= 3, "{permissions:?}");
+    grace.get("/v1/admin/session").await.expect(200);
+}
+
+/// The document keeps its word about unknown fields, in the schema and in deed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_body_takes_fields_that_nobody_knows() {
+    let service = Frontdesk::running(Database::sqlite()).await;
+    let ada = first_administrator(&service).await;
+    let document = document(&ada.api).await;
+    let mut bodies = 0;
+    for operation in Operation::all(&document) {
+        let body = &operation.about["requestBody"];
+        if body.is_null() {
+            continue;
+        }
+        bodies += 1;
+        let content = resolve(&document, body)["content"].as_object().expect("content").clone();
+        assert_eq!(content.keys().collect::<Vec<_>>(), ["application/json"], "{}", operation.name());
+        let mut open = Vec::new();
+        open_objects(
+            &document,
+            &content["application/json"]["schema"],
+            "body",
+            &mut BTreeSet::new(),
+            &mut open,
+        );
+        assert!(open.is_empty(), "{}: unknown fields are let through at {open:?}", operation.name());
+
+        let refused = ada.api.send(operation.call(&ada.api).json(&json!({ "surprise": true }))).await;
+        assert!(refused.invalid("surprise").is_object(), "{}", operation.name());
+    }
+    assert!(bodies >= 5, "{bodies}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_operation_is_described() {
+    let service = Frontdesk::running(Database::sqlite()).await;
+    let document = document(&service.api()).await;
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let mut ids = BTreeSet::new();
+    for operation in Operation::all(&document) {
+        let (name, about) = (operation.name(), &operation.about);
+        let id = about["operationId"].as_str().unwrap_or_else(|| panic!("{name} has no operationId"));
+        assert!(ids.insert(id.to_owned()), "{name}: two operations are called {id}");
+        assert!(about["summary"].as_str().is_some_and(|text| !text.is_empty()), "{name} has no summary");
+        assert!(about["tags"].as_array().is_some_and(|tags| !tags.is_empty()), "{name} has no tag");
+        assert!(about["x-frontdesk"]["confirmation"].is_boolean(), "{name}");
+        let responses = about["responses"].as_object().expect("responses");
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{name} never succeeds");
+        let failures =
+            about["x-frontdesk"]["problems"].as_array().unwrap_or_else(|| panic!("{name} has no problems"));
+        let says = |code: &str| failures.iter().any(|one| one == code);
+        assert_eq!(says("login_required"), operation.audience() == "staff", "{name}");
+        assert_eq!(says("permission_required"), operation.permission().is_some(), "{name}");
+        assert!(
+            responses.keys().any(|status| status == "default" || status.starts_with('4')),
+            "{name} never fails"
+        );
+        for (status, response) in responses.iter().filter(|(status, _)| !status.starts_with(['2', '3'])) {
+            let content = resolve(&document, response)["content"].clone();
+            assert!(content["application/problem+json"]["schema"].is_object(), "{name} {status}: {content}");
+        }
+        let placeholders = operation.path.split('/').filter(|part| part.starts_with('{')).count();
+        let parameters = about["parameters"].as_array().cloned().unwrap_or_default();
+        let in_path = parameters.iter().filter(|one| resolve(&document, one)["in"] == "path").count();
+        assert_eq!(in_path, placeholders, "{name}: parameters in the path");
+    }
+}
+
+/// The public validator for OpenAPI 3.1 has nothing to say.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_public_validator_accepts_the_document() {
+    let service = Frontdesk::running(Database::sqlite()).await;
+    let document = document(&service.api()).await;
+    let mut validator = Command::new(frontdesk_tests::python())
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("Python runs the validator");
+    let mut stdin = validator.stdin.take().expect("piped");
+    stdin.write_all(document.to_string().as_bytes()).expect("it reads");
+    drop(stdin);
+    let outcome = validator.wait_with_output().expect("it ends");
+    assert!(outcome.status.success(), "{}", String::from_utf8_lossy(&outcome.stdout));
+}
+
+fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
+    match value["$ref"].as_str() {
+        Some(reference) => {
+            let pointer = reference.strip_prefix('#').expect("references stay inside the document");
+            resolve(
+                document,
+                document.pointer(pointer).unwrap_or_else(|| panic!("{reference} leads nowhere")),
+            )
+        }
+        None => value,
+    }
+}
+
+/// Collects the places in a schema where an object takes any field.
+fn open_objects(
+    document: &Value,
+    schema: &Value,
+    at: &str,
+    seen: &mut BTreeSet<String>,
+    open: &mut Vec<String>,
+) {
+    if let Some(reference) = schema["$ref"].as_str() {
+        if seen.insert(reference.to_owned()) {
+            open_objects(document, resolve(document, schema), &format!("{at} ({reference})"), seen, open);
+        }
+        return;
+    }
+    let Some(schema) = schema.as_object() else {
+        if *schema == json!(true) {
+            open.push(at.to_owned());
+        }
+        return;
+    };
+    let is_object = schema.get("type").is_some_and(|kind| {
+        kind == "object" || kind.as_array().is_some_and(|kinds| kinds.contains(&json!("object")))
+    });
+    let closed = |name: &str| schema.get(name).is_some_and(|rule| !rule.is_null() && *rule != json!(true));
+    if (is_object || schema.contains_key("properties"))
+        && !closed("additionalProperties")
+        && !closed("unevaluatedProperties")
+    {
+        open.push(at.to_owned());
+    }
+    nested(schema, &mut |name, inner| open_objects(document, inner, &format!("{at}.{name}"), seen, open));
+}
+
+/// Calls `visit` with every schema that stands directly inside `schema`.
+fn nested(schema: &Map<String, Value>, visit: &mut dyn FnMut(&str, &Value)) {
+    for keyword in ["properties", "patternProperties"] {
+        for (name, inner) in schema.get(keyword).and_then(Value::as_object).into_iter().flatten() {
+            visit(name, inner);
+        }
+    }
+    for keyword in ["allOf", "anyOf", "oneOf", "prefixItems"] {
+        for inner in schema.get(keyword).and_then(Value::as_array).into_iter().flatten() {
+            visit(keyword, inner);
+        }
+    }
+    for keyword in ["items", "additionalProperties"] {
+        if let Some(inner) = schema.get(keyword).filter(|inner| inner.is_object()) {
+            visit(keyword, inner);
+        }
+    }
+}
+
+#[test]
+fn the_search_for_open_objects_finds_them() {
+    let document = json!({ "components": { "schemas": {
+        "Closed": { "type": "object", "properties": {}, "additionalProperties": false },
+        "Open": { "type": ["object", "null"], "properties": { "a": { "$ref": "#/components/schemas/Open" } } },
+    } } });
+    let find = |schema: Value| {
+        let mut open = Vec::new();
+        open_objects(&document, &schema, "body", &mut BTreeSet::new(), &mut open);
+        open.len()
+    };
+    assert_eq!(find(json!({ "$ref": "#/components/schemas/Closed" })), 0);
+    assert_eq!(find(json!({ "$ref": "#/components/schemas/Open" })), 1);
+    assert_eq!(find(json!({ "type": "array", "items": { "type": "object" } })), 1);
+    assert_eq!(find(json!({ "anyOf": [{ "$ref": "#/components/schemas/Closed" }, { "type": "null" }] })), 0);
+    assert_eq!(find(json!({ "type": "object", "additionalProperties": { "type": "string" } })), 0);
+    assert_eq!(find(json!(true)), 1);
+}
