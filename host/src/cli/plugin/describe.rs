@@ -148,8 +148,8 @@ fn address_line(address: &Address) -> String {
 }
 
 fn limits_line(limits: &Limits) -> String {
-    let Limits { cpu_ms, wall_ms, memory_mb, result_kb } = limits;
-    format!("a call: {cpu_ms} ms CPU, {wall_ms} ms in all, {memory_mb} MB memory, {result_kb} KB result")
+    let Limits { cpu_ms, wall_ms, memory_mb } = limits;
+    format!("a call: {cpu_ms} ms CPU, {wall_ms} ms in all, {memory_mb} MB memory")
 }
 
 #[cfg(test)]
