@@ -21,7 +21,7 @@ use super::manifest::Limits;
 use super::registry::Plugin;
 
 /// Calls of one plugin that run at one time.
-const RUNNING_PER_PLUGIN: usize = 2;
+pub const RUNNING_PER_PLUGIN: usize = 2;
 /// Calls of one plugin that wait; the next is refused.
 const WAITING_PER_PLUGIN: usize = 256;
 /// Waiting is not counted as the plugin's time, but nobody waits for ever.

@@ -29,7 +29,7 @@ pub use bindings::widget::{Block, Request as WidgetRequest, View, Viewer};
 pub use bindings::{
     Attribute, Choice, Envelope, Failure, Level, Link, Notification, Problem, Recipient, Tone, widget,
 };
-pub use call::CallError;
+pub use call::{CallError, RUNNING_PER_PLUGIN};
 pub use capability::log::LogLine;
 pub use capability::mail::MailTransport;
 pub use capability::service::{ServiceAccess, ServiceReader};
