@@ -22,7 +22,10 @@ fn main() {
         .filter(|component| component.is_file())
         .collect();
     components.sort();
-    let list: String =
-        components.iter().map(|path| format!("    include_bytes!({:?}),\n", path.display().to_string())).collect();
-    fs::write(out.join("first_party.rs"), format!("&[\n{list}]\n")).expect("the build's folder can be written");
+    let list: String = components
+        .iter()
+        .map(|path| format!("    include_bytes!({:?}),\n", path.display().to_string()))
+        .collect();
+    fs::write(out.join("first_party.rs"), format!("&[\n{list}]\n"))
+        .expect("the build's folder can be written");
 }
