@@ -196,10 +196,11 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<(), Error> {
-        Ok(match self {
+        match self {
             Self::Sqlite(tx) => tx.commit().await?,
             Self::Postgres(tx) => tx.commit().await?,
-        })
+        }
+        Ok(())
     }
 }
 

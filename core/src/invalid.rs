@@ -61,13 +61,14 @@ pub fn username(text: &str) -> Checked {
 
 /// A name of a person: something to read, in one line, 100 characters at most.
 pub fn person_name(text: &str) -> Checked {
+    if text.chars().any(char::is_control) {
+        return Err(("malformed", "A name is one line of text.".into()));
+    }
     let text = text.trim();
     if text.is_empty() {
         Err(("required", "A name is wanted.".into()))
     } else if text.chars().count() > 100 {
         Err(("too_long", "A name has at most 100 characters.".into()))
-    } else if text.chars().any(char::is_control) {
-        Err(("malformed", "A name is one line of text.".into()))
     } else {
         Ok(text.into())
     }

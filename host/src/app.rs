@@ -4,7 +4,7 @@ use std::{
     fs::{DirBuilder, File, TryLockError},
     io,
     net::SocketAddr,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -101,6 +101,8 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     let (db, lock) = match &config.database {
         Database::Sqlite(path) => {
             let lock = lock(&config.data)?;
+            // SQLite gives its other files the mode of this one.
+            private_file(path).map_err(|source| BuildError::Data { path: path.clone(), source })?;
             (Db::open(&Db::sqlite_url(path), pool).await?, Some(lock))
         }
         Database::Postgres(url) => (Db::open(url.expose(), pool).await?, None),
@@ -175,11 +177,16 @@ fn make_private(data: &Path) -> Result<(), BuildError> {
     made.map_err(|source| BuildError::Data { path: data.into(), source })
 }
 
+/// Opens a file that only its owner may read, and makes it if it is not there.
+fn private_file(path: &Path) -> io::Result<File> {
+    File::options().create(true).write(true).truncate(false).mode(0o600).open(path)
+}
+
 /// One process per SQLite file. The kernel lets go of the lock when the process ends, however it ends.
 fn lock(data: &Path) -> Result<File, BuildError> {
     let path = data.join("frontdesk.lock");
     let failed = |source| BuildError::Data { path: path.clone(), source };
-    let file = File::options().create(true).write(true).truncate(false).open(&path).map_err(failed)?;
+    let file = private_file(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(BuildError::InUse { data: data.into(), lock: path }),

@@ -62,6 +62,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
 /// Text that is not JSON is malformed; JSON of another shape is invalid, and the field that is wrong is named.
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    // serde would take an array for an object, its fields in order.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Invalid::one("", "malformed", "Expected an object.").into());
+    }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
@@ -267,6 +271,7 @@ mod tests {
             "422 \"admin\" \"Unknown field `admin`, expected `name` or `text`.\""
         );
         assert_eq!(refusal(r#"{"name": 12345}"#), r#"422 "name" "Expected a string.""#);
+        assert_eq!(refusal(r#"["a"]"#), r#"422 "" "Expected an object.""#);
         assert_eq!(refusal("{"), "400 null null");
         assert_eq!(refusal(r#"{"name": "a"} {}"#), "400 null null");
     }

@@ -316,10 +316,6 @@ pub struct PluginLimits {
     pub compile_wall: Duration,
     /// Memory of that child, in bytes.
     pub compile_memory: u64,
-    /// Size of one component, in bytes.
-    pub component: u64,
-    /// Calls of one plugin that run at a time; others queue.
-    pub calls: usize,
 }
 
 impl PluginLimits {
@@ -329,8 +325,6 @@ impl PluginLimits {
             compile_cpu: Duration::from_secs(section.number("compile_cpu_s", 60, 1..=3600)),
             compile_wall: Duration::from_secs(section.number("compile_wall_s", 120, 1..=3600)),
             compile_memory: section.number("compile_memory_mib", 2048, 256..=65_536) * MIB,
-            component: section.number("component_mib", 32, 1..=256) * MIB,
-            calls: usize::try_from(section.number("calls", 2, 1..=64)).unwrap_or(usize::MAX),
         }
     }
 }

@@ -23,7 +23,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::App;
+use crate::{App, plugins::RUNNING_PER_PLUGIN};
 
 /// How many deliveries one worker holds.
 const HELD: usize = 256;
@@ -38,7 +38,7 @@ pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
     let worker = Worker {
         name: ids::uuid(app.now(), app.chance()).to_string(),
         held: Arc::default(),
-        running: Arc::new(Semaphore::new(app.config().plugin_limits.calls)),
+        running: Arc::new(Semaphore::new(RUNNING_PER_PLUGIN)),
         outcomes,
         app: app.clone(),
     };

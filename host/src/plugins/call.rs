@@ -15,13 +15,13 @@ use super::capability::mail::{MAX_MESSAGE_BYTES, Mail};
 use super::capability::random::{BYTES_PER_CALL, Random};
 use super::capability::service::{Service, ServiceAccess};
 use super::capability::{BoxFuture, HostServices};
-use super::engine::{SLOTS, Ticker};
+use super::engine::{Allocation, Ticker};
 use super::limits::{LimitHit, Limiter, TICK_MS, TRANSFER_BYTES};
 use super::manifest::Limits;
 use super::registry::Plugin;
 
 /// Calls of one plugin that run at one time.
-const RUNNING_PER_PLUGIN: usize = 2;
+pub const RUNNING_PER_PLUGIN: usize = 2;
 /// Calls of one plugin that wait; the next is refused.
 const WAITING_PER_PLUGIN: usize = 256;
 /// Waiting is not counted as the plugin's time, but nobody waits for ever.
@@ -149,14 +149,14 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn new(engine: Engine, ticker: Ticker) -> std::io::Result<Self> {
+    pub(super) fn new(engine: Engine, allocation: Allocation, ticker: Ticker) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(4)
             .thread_name("plugins")
             .enable_all()
             .build()?;
-        let slots = Arc::new(Semaphore::new(SLOTS as usize));
+        let slots = Arc::new(Semaphore::new(allocation.slots() as usize));
         Ok(Self { runtime: Some(runtime), engine, ticker: Arc::new(ticker), slots })
     }
 

@@ -175,7 +175,7 @@ fn read_answer(mut stdout: Vec<u8>) -> Option<Result<Vec<u8>, CompileError>> {
     let bytes = stdout.split_off(body.start);
     Some(match status {
         COMPILED => Ok(bytes),
-        REFUSED => Err(CompileError::Invalid(String::from_utf8_lossy(&bytes).into_owned())),
+        REFUSED => Err(CompileError::Invalid(String::from_utf8_lossy(&bytes).replace(char::is_control, " "))),
         other => Err(CompileError::Child(format!("it answered with status {other}"))),
     })
 }

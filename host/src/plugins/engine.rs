@@ -11,11 +11,13 @@ use sha2::{Digest, Sha256};
 use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmBacktraceDetails};
 
 use super::EngineError;
-use super::limits::{INSTANCES, MEMORIES, TABLES, TICK_MS};
+use super::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES, TICK_MS};
 use super::manifest::Limits;
 
-/// Calls that run at one time, over all plugins: the slots of the pool.
-pub(super) const SLOTS: u32 = 64;
+/// Calls that run at one time, over all plugins.
+const SLOTS: u32 = 64;
+/// Where the address space is too small for the pool: each memory alone reserves 4 GiB of it.
+const SLOTS_ON_DEMAND: u32 = 8;
 
 /// Of wasm frames alone; the fiber's stack holds the host functions above them as well.
 const WASM_STACK: usize = 512 * 1024;
@@ -26,6 +28,16 @@ const FIBER_STACK: usize = 2 * 1024 * 1024;
 pub(super) enum Allocation {
     Pool,
     OnDemand,
+}
+
+impl Allocation {
+    /// Calls that may run at one time.
+    pub(super) fn slots(self) -> u32 {
+        match self {
+            Self::Pool => SLOTS,
+            Self::OnDemand => SLOTS_ON_DEMAND,
+        }
+    }
 }
 
 /// Threads, garbage collection, exceptions and the component model's async are left out of the build of wasmtime;
@@ -52,6 +64,8 @@ fn config(allocation: Allocation) -> Config {
             .total_tables(SLOTS * TABLES)
             .max_tables_per_component(TABLES)
             .max_tables_per_module(TABLES)
+            // As many as all tables of a call together may have, so that our bound is the one that is told.
+            .table_elements(TABLE_ELEMENTS)
             .total_stacks(SLOTS)
             .max_component_instance_size(4 * 1024 * 1024)
             .max_core_instance_size(4 * 1024 * 1024)

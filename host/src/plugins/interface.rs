@@ -73,6 +73,9 @@ impl Interface {
     /// # Errors
     /// If the manifest's tables and the exports differ, in either direction.
     pub fn check_exports(&self, manifest: &Manifest) -> Result<(), InterfaceError> {
+        for (_, version) in self.exports.iter().filter_map(|export| parse_ours(export)) {
+            check_track(version).map_err(InterfaceError::Refused)?;
+        }
         let refuse = |message: &str| Err(InterfaceError::Refused(message.to_owned()));
         match (manifest.notifier.is_some(), self.exports_interface("notifier")) {
             (true, false) => {
@@ -103,6 +106,21 @@ impl Interface {
     }
 }
 
+/// The track of a version: 0.1 of 0.1.3.
+fn check_track(version: Option<&str>) -> Result<(), String> {
+    let version = version.unwrap_or_default();
+    let track = version.rsplit_once('.').map_or(version, |(track, _)| track);
+    if track == API_TRACK {
+        return Ok(());
+    }
+    Err(format!("built for {}, this Frontdesk speaks {API_TRACK}; rebuild or upgrade", shown(track)))
+}
+
+/// A name out of a component, for a sentence: it may be anything.
+fn shown(name: &str) -> String {
+    name.chars().take(120).flat_map(char::escape_debug).collect()
+}
+
 /// Interface and version of a name of our package: `frontdesk:plugin/log@0.1.0`.
 fn parse_ours(name: &str) -> Option<(&str, Option<&str>)> {
     let rest = name.strip_prefix(PACKAGE)?;
@@ -111,11 +129,7 @@ fn parse_ours(name: &str) -> Option<(&str, Option<&str>)> {
 
 fn check_import(import: &str) -> Result<(), String> {
     if let Some((interface, version)) = parse_ours(import) {
-        let track =
-            version.map_or("", |version| version.rsplit_once('.').map_or(version, |(track, _)| track));
-        if track != API_TRACK {
-            return Err(format!("built for {track}, this Frontdesk speaks {API_TRACK}; rebuild or upgrade"));
-        }
+        check_track(version)?;
         if NOT_YET.contains(&interface) {
             return Err(format!(
                 "imports {PACKAGE}{interface}, which this version of Frontdesk does not provide yet"
@@ -124,11 +138,12 @@ fn check_import(import: &str) -> Result<(), String> {
         if PROVIDED.contains(&interface) {
             return Ok(());
         }
+        let interface = shown(interface);
         return Err(format!(
             "imports {PACKAGE}{interface}, which this version of Frontdesk does not know; upgrade"
         ));
     }
-    Err(format!("imports {import}, which plugins do not get: {}", remedy(import)))
+    Err(format!("imports {}, which plugins do not get: {}", shown(import), remedy(import)))
 }
 
 /// What brings an import in, and the flag or crate that removes it.

@@ -9,7 +9,7 @@ pub(super) const TICK_MS: u32 = 2;
 /// Bytes that one host call may carry out of the guest, and that a call may answer with.
 pub(super) const TRANSFER_BYTES: usize = 2 * 1024 * 1024;
 /// Table elements of all tables of a call; CPython in WebAssembly needs some 15,000.
-const TABLE_ELEMENTS: usize = 100_000;
+pub(super) const TABLE_ELEMENTS: usize = 50_000;
 /// Core instances of a call: a linked Python guest has about twenty.
 pub(super) const INSTANCES: u32 = 100;
 pub(super) const MEMORIES: u32 = 4;

@@ -29,15 +29,15 @@ pub use bindings::widget::{Block, Request as WidgetRequest, View, Viewer};
 pub use bindings::{
     Attribute, Choice, Envelope, Failure, Level, Link, Notification, Problem, Recipient, Tone, widget,
 };
-pub use call::CallError;
+pub use call::{CallError, RUNNING_PER_PLUGIN};
 pub use capability::log::LogLine;
 pub use capability::mail::MailTransport;
 pub use capability::service::{ServiceAccess, ServiceReader};
-pub use capability::{BoxFuture, HostServices};
+pub use capability::{BoxFuture, FillRandom, HostServices, NowMs};
 pub use compile::{CompileError, CompileLimits, CompilerCommand};
 pub use hooks::Rendered;
 pub use manifest::Manifest;
-pub use registry::{MAX_COMPONENT_BYTES, Plugin, Plugins, Settings};
+pub use registry::{MAX_COMPONENT_BYTES, Plugin, Plugins, Settings, check_component};
 pub use view::{ViewError, view_json};
 
 /// Why the engine does not start.

@@ -21,7 +21,7 @@ use super::capability::service::Service;
 use super::code_cache::CodeCache;
 use super::compile::{self, CompileLimits, CompilerCommand};
 use super::engine::{self, Ticker};
-use super::interface;
+use super::interface::{self, Interface};
 use super::manifest::{self, Manifest};
 use super::{EngineError, LoadError};
 
@@ -39,6 +39,17 @@ pub struct Settings {
     pub cache_key: [u8; 32],
     pub compiler: CompilerCommand,
     pub compile: CompileLimits,
+}
+
+impl Settings {
+    /// Compiling in a child of this very binary, within the default limits.
+    ///
+    /// # Errors
+    /// If the path of this binary cannot be found out.
+    pub fn new(cache_dir: PathBuf, cache_key: [u8; 32]) -> std::io::Result<Self> {
+        let compiler = CompilerCommand::this_binary()?;
+        Ok(Self { cache_dir, cache_key, compiler, compile: CompileLimits::default() })
+    }
 }
 
 impl fmt::Debug for Settings {
@@ -130,14 +141,14 @@ impl Plugins {
     /// # Errors
     /// If the engine, its threads or the cache directory cannot be had.
     pub fn new(settings: Settings, host: HostServices) -> Result<Arc<Self>, EngineError> {
-        let (engine, _) = engine::runtime_engine()?;
+        let (engine, allocation) = engine::runtime_engine()?;
         let cache =
             CodeCache::open(settings.cache_dir.clone(), settings.cache_key, engine::compatibility(&engine))
                 .map_err(|error| EngineError::CacheDir { dir: settings.cache_dir, error })?;
         let ticker = Ticker::start(&engine)?;
         Ok(Arc::new(Self {
             linker: link(&engine).map_err(|error| EngineError::Engine(format!("{error:#}")))?,
-            runner: Runner::new(engine.clone(), ticker).map_err(EngineError::Thread)?,
+            runner: Runner::new(engine.clone(), allocation, ticker).map_err(EngineError::Thread)?,
             engine,
             host,
             cache,
@@ -234,8 +245,13 @@ impl Plugins {
             .then(|| WidgetPluginIndices::new(&pre))
             .transpose()
             .map_err(link)?;
+        // The lines of the version before stay: they may say why there is a new one.
+        let journal = match self.get(&manifest.id) {
+            Some(before) => Arc::clone(&before.journal),
+            None => Arc::new(Journal::new(manifest.id.clone(), Arc::clone(&self.host.now_ms))),
+        };
         Ok(Arc::new(Plugin {
-            journal: Arc::new(Journal::new(manifest.id.clone(), Arc::clone(&self.host.now_ms))),
+            journal,
             manifest: Arc::new(manifest),
             manifest_text: checked.manifest_text,
             sha256: checked.sha256,
@@ -269,16 +285,30 @@ struct Checked {
     sha256: [u8; 32],
 }
 
-/// Everything that can be known without running or compiling anything.
-fn check(component: Vec<u8>) -> Result<Checked, LoadError> {
+/// Everything that can be known of a component without running or compiling anything: `frontdesk plugin build` and
+/// `inspect` find out with it what [`Plugins::load`] would say.
+///
+/// # Errors
+/// The first thing that is wrong with it.
+pub fn check_component(component: &[u8]) -> Result<(Manifest, Interface), LoadError> {
+    let (_, manifest, interface) = read(component)?;
+    Ok((manifest, interface))
+}
+
+fn read(component: &[u8]) -> Result<(String, Manifest, Interface), LoadError> {
     if component.len() > MAX_COMPONENT_BYTES {
         return Err(LoadError::TooLarge(component.len()));
     }
-    let manifest_text = manifest::read_section(&component)?;
-    let manifest = Manifest::parse(&manifest_text)?;
-    let interface = interface::inspect(&component)?;
+    let text = manifest::read_section(component)?;
+    let manifest = Manifest::parse(&text)?;
+    let interface = interface::inspect(component)?;
     interface.check_imports()?;
     interface.check_exports(&manifest)?;
+    Ok((text, manifest, interface))
+}
+
+fn check(component: Vec<u8>) -> Result<Checked, LoadError> {
+    let (manifest_text, manifest, _) = read(&component)?;
     let sha256 = Sha256::digest(&component).into();
     Ok(Checked { component: Arc::new(component), manifest_text, manifest, sha256 })
 }

@@ -43,10 +43,14 @@ impl Drop for TempDir {
 #[derive(Default)]
 pub(super) struct Mailbox {
     taken: Mutex<Vec<(Envelope, Vec<u8>)>>,
-    pub(super) stuck: bool,
+    stuck: bool,
 }
 
 impl Mailbox {
+    pub(super) fn stuck() -> Self {
+        Self { stuck: true, ..Self::default() }
+    }
+
     pub(super) fn taken(&self) -> Vec<(Envelope, Vec<u8>)> {
         self.taken.lock().expect("no test panics with it").clone()
     }
@@ -151,7 +155,7 @@ pub(super) const WIDGET: &str = "id = \"online\"\nname = \"Online\"\nversion = \
 const RUNTIME: &str = r#"
     (memory (export "memory") 2)
     (global $next (mut i32) (i32.const 65536))
-    (func $realloc (export "cabi_realloc") (param i32 i32 $align i32 $size i32) (result i32)
+    (func $realloc (export "cabi_realloc") (param i32 i32) (param $align i32) (param $size i32) (result i32)
         (local $at i32)
         (local.set $at (i32.and
             (i32.add (global.get $next) (i32.sub (local.get $align) (i32.const 1)))

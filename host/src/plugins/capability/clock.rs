@@ -1,19 +1,19 @@
 //! `clock`: the host's time.
 
 use std::fmt;
-use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker};
 
+use super::NowMs;
 use crate::plugins::bindings::clock;
 use crate::plugins::call::CallState;
 
 pub(in crate::plugins) struct Clock {
-    now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    now_ms: NowMs,
 }
 
 impl Clock {
-    pub(in crate::plugins) fn new(now_ms: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+    pub(in crate::plugins) fn new(now_ms: NowMs) -> Self {
         Self { now_ms }
     }
 
@@ -36,6 +36,8 @@ impl fmt::Debug for Clock {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use clock::Host as _;
 

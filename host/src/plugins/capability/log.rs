@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use wasmtime::component::{HasSelf, Linker};
 
+use super::NowMs;
 use crate::plugins::bindings::{Level, log};
 use crate::plugins::call::CallState;
 
@@ -26,12 +27,12 @@ pub struct LogLine {
 /// The last lines of one plugin.
 pub(in crate::plugins) struct Journal {
     plugin: String,
-    now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
+    now_ms: NowMs,
     lines: Mutex<VecDeque<LogLine>>,
 }
 
 impl Journal {
-    pub(in crate::plugins) fn new(plugin: String, now_ms: Arc<dyn Fn() -> u64 + Send + Sync>) -> Self {
+    pub(in crate::plugins) fn new(plugin: String, now_ms: NowMs) -> Self {
         Self { plugin, now_ms, lines: Mutex::default() }
     }
 

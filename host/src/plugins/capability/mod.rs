@@ -17,13 +17,16 @@ use service::ServiceReader;
 /// A boxed future, as the traits that the rest of the host implements need it.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Milliseconds since 1970, UTC.
+pub type NowMs = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Fills a slice with random bytes fit for keys.
+pub type FillRandom = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What the rest of the host lends to plugins.
 #[derive(Clone)]
 pub struct HostServices {
-    /// Milliseconds since 1970, UTC.
-    pub now_ms: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// Fills the slice with random bytes fit for keys.
-    pub random: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    pub now_ms: NowMs,
+    pub random: FillRandom,
     pub mail: Arc<dyn MailTransport>,
     pub service: Arc<dyn ServiceReader>,
 }

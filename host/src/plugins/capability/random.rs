@@ -1,10 +1,10 @@
 //! `random`: bytes from the host's generator, 4 KiB a call.
 
 use std::fmt;
-use std::sync::Arc;
 
 use wasmtime::component::{HasSelf, Linker};
 
+use super::FillRandom;
 use crate::plugins::bindings::random;
 use crate::plugins::call::CallState;
 use crate::plugins::limits::LimitHit;
@@ -13,12 +13,12 @@ use crate::plugins::limits::LimitHit;
 pub(in crate::plugins) const BYTES_PER_CALL: u32 = 4 * 1024;
 
 pub(in crate::plugins) struct Random {
-    fill: Arc<dyn Fn(&mut [u8]) + Send + Sync>,
+    fill: FillRandom,
     left: u32,
 }
 
 impl Random {
-    pub(in crate::plugins) fn new(fill: Arc<dyn Fn(&mut [u8]) + Send + Sync>) -> Self {
+    pub(in crate::plugins) fn new(fill: FillRandom) -> Self {
         Self { fill, left: BYTES_PER_CALL }
     }
 
@@ -44,6 +44,8 @@ impl fmt::Debug for Random {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use random::Host as _;
 

@@ -61,7 +61,9 @@ impl Source {
     }
 
     pub(super) fn error(&self, at: &Range<usize>, message: impl Into<String>) {
-        self.errors.borrow_mut().push(ManifestError { line: self.line(at.start), message: message.into() });
+        // A message may quote the manifest, and be read in a terminal.
+        let message = message.into().replace(char::is_control, "\u{fffd}");
+        self.errors.borrow_mut().push(ManifestError { line: self.line(at.start), message });
     }
 
     pub(super) fn is_clean(&self) -> bool {
