@@ -2,19 +2,25 @@
 
 use std::fmt;
 
-use lettre::{Address, message::Mailbox};
+use lettre::Address;
 
 use crate::text;
 
-/// An address that every mail server takes, with the name to show.
+/// An address with the name to show.
 #[derive(Clone, Debug)]
-pub(crate) struct Correspondent(Mailbox);
+pub(crate) struct Correspondent {
+    /// As it was given: what the host compares an envelope with.
+    given: String,
+    /// Its domain in the letters that every mail server knows.
+    address: Address,
+    name: Option<String>,
+}
 
 /// What is wrong with an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     Invalid,
-    /// Only servers with SMTPUTF8 (RFC 6531) on the whole way would take it.
+    /// Only servers with SMTPUTF8 (RFC 6531) on the whole way take it.
     NotAscii,
 }
 
@@ -24,42 +30,44 @@ const MAX_NAME: usize = 128;
 impl Correspondent {
     /// The name may hold anything: what a header must not carry becomes a space.
     pub(crate) fn new(name: &str, address: &str) -> Result<Self, Problem> {
-        let (local, domain) = address.trim().rsplit_once('@').ok_or(Problem::Invalid)?;
-        let domain = if domain.is_ascii() {
-            domain.to_owned()
-        } else {
-            idna::domain_to_ascii(domain).map_err(|_| Problem::Invalid)?
-        };
+        let given = address.trim();
+        let (local, domain) = given.rsplit_once('@').ok_or(Problem::Invalid)?;
+        let domain = idna::domain_to_ascii(domain).map_err(|_| Problem::Invalid)?;
         let address = Address::new(local, domain).map_err(|_| Problem::Invalid)?;
-        if !local.is_ascii() {
-            return Err(Problem::NotAscii);
-        }
         let name: String = text::one_line(name).chars().take(MAX_NAME).collect();
         let name = name.trim_end();
-        Ok(Self(Mailbox::new((!name.is_empty()).then(|| name.to_owned()), address)))
+        let name = (!name.is_empty()).then(|| name.to_owned());
+        Ok(Self { given: given.to_owned(), address, name })
     }
 
-    /// The bare address.
+    /// One to whom everybody can answer, whatever mail server they have.
+    pub(crate) fn answerable(name: &str, address: &str) -> Result<Self, Problem> {
+        let correspondent = Self::new(name, address)?;
+        if correspondent.address().is_ascii() { Ok(correspondent) } else { Err(Problem::NotAscii) }
+    }
+
+    /// The address as it was given, for the envelope.
+    pub(crate) fn given(&self) -> &str {
+        &self.given
+    }
+
+    /// The address, for headers.
     pub(crate) fn address(&self) -> &str {
-        self.0.email.as_ref()
+        self.address.as_ref()
     }
 
     pub(crate) fn name(&self) -> Option<&str> {
-        self.0.name.as_deref()
+        self.name.as_deref()
     }
 
     pub(crate) fn domain(&self) -> &str {
-        self.0.email.domain()
-    }
-
-    pub(crate) fn mailbox(&self) -> Mailbox {
-        self.0.clone()
+        self.address.domain()
     }
 }
 
 impl fmt::Display for Correspondent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.name {
+        match self.name() {
             Some(name) => write!(f, "{name} <{}>", self.address()),
             None => f.write_str(self.address()),
         }

@@ -42,8 +42,7 @@ impl Notifier for Email {
         let recipients = recipients(&notification)?;
         let mut first = None;
         for (index, recipients) in recipients.chunks(mail::MAX_RECIPIENTS).enumerate() {
-            let envelope =
-                mail::Envelope::new(sender.address(), recipients.iter().map(Correspondent::address));
+            let envelope = mail::Envelope::new(sender.address(), recipients.iter().map(Correspondent::given));
             let message = mime::compose(&mime::Draft {
                 sender: &sender,
                 reply_to: reply_to.as_ref(),
@@ -62,7 +61,7 @@ impl Notifier for Email {
 
 impl Settings {
     fn sender(&self) -> Result<Correspondent, Failure> {
-        Correspondent::new(&self.sender_name, &self.sender_address)
+        Correspondent::answerable(&self.sender_name, &self.sender_address)
             .map_err(|problem| misconfigured("The sender address", "sender_address", problem))
     }
 
@@ -71,7 +70,7 @@ impl Settings {
         else {
             return Ok(None);
         };
-        Correspondent::new("", address)
+        Correspondent::answerable("", address)
             .map(Some)
             .map_err(|problem| misconfigured("The reply-to address", "reply_to", problem))
     }

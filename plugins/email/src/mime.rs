@@ -1,6 +1,6 @@
 //! From a notification to the bytes of a message (RFC 5322, MIME). Pure: time and chance are handed in.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, slice};
 
 use email_encoding::headers::{quoted_string, rfc2047, writer::EmailWriter};
 use frontdesk_plugin_sdk::{Failure, Timestamp, notifier::Notification};
@@ -25,7 +25,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) boundary: Vec<u8>,
 }
 
-/// Every line ends with CR LF and is within 998 octets; all is ASCII.
+/// Every line ends with CR LF and is within 998 octets; all is ASCII but a recipient's address that is not (RFC 6532).
 pub(crate) fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, Failure> {
     let notification = draft.notification;
     let plain = part(ContentType::TEXT_PLAIN, text::plain(notification));
@@ -51,12 +51,12 @@ fn headers(draft: &Draft<'_>) -> MessageBuilder {
     let part = if draft.index == 0 { String::new() } else { format!(".{}", draft.index) };
     let mut builder = Message::builder()
         .date(draft.date.into())
-        .from(draft.sender.mailbox())
+        .raw_header(mailboxes("From", slice::from_ref(draft.sender)))
         .message_id(Some(format!("<{id}{part}@{}>", draft.sender.domain())))
         .raw_header(subject(&notification.title))
-        .raw_header(recipients(draft.recipients));
+        .raw_header(mailboxes("To", draft.recipients));
     if let Some(reply_to) = draft.reply_to {
-        builder = builder.reply_to(reply_to.mailbox());
+        builder = builder.raw_header(mailboxes("Reply-To", slice::from_ref(reply_to)));
     }
     if let Some(language) = language(notification) {
         builder = builder.raw_header(header("Content-Language", language));
@@ -71,32 +71,26 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
-/// Each recipient on a line of its own: lettre would write all on one.
-fn recipients(recipients: &[Correspondent]) -> HeaderValue {
-    const NAME: &str = "To";
-
+/// Each on a line of its own: lettre would write all on one, and read its own names again.
+fn mailboxes(header: &'static str, correspondents: &[Correspondent]) -> HeaderValue {
     let mut encoded = String::new();
-    let mut line = NAME.len() + ": ".len();
-    for recipient in recipients {
+    let mut line = header.len() + ": ".len();
+    for correspondent in correspondents {
         if !encoded.is_empty() {
             encoded.push_str(",\r\n ");
             line = 1;
         }
+        let address = correspondent.address();
         let writer = &mut EmailWriter::new(&mut encoded, line, 0, false);
         // Writing to a String does not fail.
-        let _ = match recipient.name() {
-            Some(name) => quoted_string::encode(name, writer)
-                .and_then(|()| write!(writer, " <{}>", recipient.address())),
-            None => write!(writer, "{}", recipient.address()),
+        let _ = match correspondent.name() {
+            Some(name) => quoted_string::encode(name, writer).and_then(|()| write!(writer, " <{address}>")),
+            None => write!(writer, "{address}"),
         };
     }
-    // What lettre reads again; the names need not survive that.
-    let addresses: Vec<&str> = recipients.iter().map(Correspondent::address).collect();
-    HeaderValue::dangerous_new_pre_encoded(
-        HeaderName::new_from_ascii_str(NAME),
-        addresses.join(", "),
-        encoded,
-    )
+    // What lettre reads to see that there is a sender and a recipient.
+    let first = correspondents.first().map(Correspondent::address).unwrap_or_default().to_owned();
+    HeaderValue::dangerous_new_pre_encoded(HeaderName::new_from_ascii_str(header), first, encoded)
 }
 
 /// A part in the shortest of 7bit, quoted-printable and base64 that is right for it.

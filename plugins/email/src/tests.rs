@@ -153,11 +153,21 @@ fn every_short_name_of_awkward_characters_comes_back() {
         for second in awkward {
             for third in awkward {
                 let name = String::from_iter([first, second, third]);
-                let mail = sent(to(&name), settings());
+                let settings = json!({ "sender_name": name, "sender_address": "desk@example.com" });
+                let mail = sent(to(&name), settings);
                 let expected = name.split_whitespace().collect::<Vec<_>>().join(" ");
                 let expected = (!expected.is_empty()).then_some(expected);
                 let message = parsed(&mail);
-                assert_eq!(mailboxes(message.to()), [(expected, "ada@example.com".to_owned())], "{name:?}");
+                assert_eq!(
+                    mailboxes(message.to()),
+                    [(expected.clone(), "ada@example.com".to_owned())],
+                    "{name:?}"
+                );
+                assert_eq!(
+                    mailboxes(message.from()),
+                    [(expected, "desk@example.com".to_owned())],
+                    "{name:?}"
+                );
             }
         }
     }
@@ -256,9 +266,16 @@ fn one_message_for_all_recipients_each_once() {
     let recipients =
         vec![recipient("Ada", "ada@example.com"), german, recipient("Ada again", "ada@example.com")];
     let mail = sent(Notification { recipients, ..testing::notification() }, settings());
-    assert_eq!(mail.envelope.recipients, ["ada@example.com", "grace@xn--bcher-kva.example"]);
+    // The host knows its recipients by the addresses it gave; everybody else by those that servers know.
+    assert_eq!(mail.envelope.recipients, ["ada@example.com", "grace@bücher.example"]);
     let message = parsed(&mail);
-    assert_eq!(mailboxes(message.to()).len(), 2);
+    assert_eq!(
+        mailboxes(message.to()),
+        [
+            (Some("Ada".to_owned()), "ada@example.com".to_owned()),
+            (Some("Grace".to_owned()), "grace@xn--bcher-kva.example".to_owned()),
+        ]
+    );
     assert_eq!(message.header_raw("Content-Language"), None);
 }
 
@@ -287,6 +304,24 @@ fn more_recipients_than_an_envelope_holds_get_several_messages() {
 }
 
 #[test]
+fn an_address_beyond_ascii_is_left_to_the_transport() {
+    let recipients = vec![recipient("Ünï", "ünï@exämple.com")];
+    let host = Host::new();
+    let notification = Notification { recipients, ..testing::notification() };
+    testing::send::<Email>(notification, settings(), json!({})).unwrap();
+    let [mail] = host.mails().try_into().unwrap();
+    assert_eq!(mail.envelope.recipients, ["ünï@exämple.com"]);
+    assert_eq!(
+        mailboxes(parsed(&mail).to()),
+        [(Some("Ünï".to_owned()), "ünï@xn--exmple-cua.com".to_owned())]
+    );
+
+    let failure = testing::check::<Email>(json!({ "sender_address": "ünï@exämple.com" })).unwrap_err();
+    assert_eq!(failure.setting.as_deref(), Some("sender_address"));
+    assert!(failure.message.contains("use plain ASCII"), "{}", failure.message);
+}
+
+#[test]
 fn answers_go_where_the_settings_say() {
     let settings = json!({ "sender_address": "desk@example.com", "reply_to": "help@example.com" });
     let mail = sent(testing::notification(), settings);
@@ -297,8 +332,7 @@ fn answers_go_where_the_settings_say() {
 
 #[test]
 fn a_bad_recipient_is_rejected_by_name() {
-    for address in
-        ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nX: y", "a@b@c", "ä@x.org"]
+    for address in ["", "ada", "ada@", "@example.com", "a b@example.com", "ada@example.com\r\nX: y", "a@b@c"]
     {
         let host = Host::new();
         let notification =

@@ -25,9 +25,10 @@ use crate::plugins::manifest::{SectionError, embed};
   frontdesk plugin build plugins/* --out target/plugins     several, with one call of cargo
   frontdesk plugin inspect target/plugins/slack.wasm        what the result asks for
 
-The Rust compiler needs the target wasm32-unknown-unknown (rustup target add wasm32-unknown-unknown). Where rustup
-cannot download it, Debian's rustc-web and rust-web-src do: the library is then built from source, once.
-RUSTFLAGS is not used for plugins.")]
+Rust needs its target for WebAssembly:
+  rustup target add wasm32-unknown-unknown
+Where rustup cannot download it, Debian's packages rustc-web and rust-web-src do; the target's
+library is then built from source, once. RUSTFLAGS is not used for plugins.")]
 pub(super) struct BuildArgs {
     /// Directories of plugins
     #[arg(value_name = "DIR", default_value = ".")]
