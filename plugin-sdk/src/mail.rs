@@ -6,6 +6,9 @@ use crate::{Failure, host};
 /// Who the transport hands the message from and to (RFC 5321's MAIL FROM and RCPT TO).
 pub use crate::bindings::frontdesk::plugin::mail::Envelope;
 
+/// The most recipients one envelope may have. For more, submit several messages.
+pub const MAX_RECIPIENTS: usize = 100;
+
 impl Envelope {
     /// An envelope with bare addresses, without names or angle brackets.
     pub fn new<R: Into<String>>(sender: impl Into<String>, recipients: impl IntoIterator<Item = R>) -> Self {
@@ -17,7 +20,8 @@ impl Envelope {
 ///
 /// # Errors
 ///
-/// What the transport says: `retry` while it is down or asks to wait, `rejected` for a recipient or message
+/// `rejected` for an envelope with no recipient, with more than [`MAX_RECIPIENTS`], or with one that the
+/// notification was not for; else what the transport says: `retry` while it is down or asks to wait, `rejected` for a recipient or message
 /// that it refuses for good, `misconfigured` where only the operator can help.
 pub fn submit(envelope: &Envelope, message: &[u8]) -> Result<String, Failure> {
     host::submit(envelope, message)

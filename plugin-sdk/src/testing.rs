@@ -33,7 +33,7 @@ use crate::{
         widget::exports::frontdesk::plugin::widget::{Guest as _, Request as RawRequest},
     },
     log::Level,
-    mail::Envelope,
+    mail::{Envelope, MAX_RECIPIENTS},
     notifier::{self, Attribute, Choice, Notification, Notifier, Recipient},
     random::MAX_RANDOM,
     view::View,
@@ -215,6 +215,12 @@ impl State {
     }
 
     pub(crate) fn submit(&mut self, envelope: &Envelope, message: &[u8]) -> Result<String, Failure> {
+        if !(1..=MAX_RECIPIENTS).contains(&envelope.recipients.len()) {
+            let count = envelope.recipients.len();
+            return Err(Failure::rejected(format!(
+                "the envelope has {count} recipients; 1 to {MAX_RECIPIENTS} are allowed"
+            )));
+        }
         if let Some(failure) = &self.mail_failure {
             return Err(failure.clone());
         }

@@ -44,6 +44,10 @@ impl Correspondent {
         self.0.email.as_ref()
     }
 
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.0.name.as_deref()
+    }
+
     pub(crate) fn domain(&self) -> &str {
         self.0.email.domain()
     }

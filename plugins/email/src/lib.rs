@@ -40,16 +40,23 @@ impl Notifier for Email {
     fn send(notification: Notification, settings: Settings, _: Nothing) -> Answer {
         let (sender, reply_to) = (settings.sender()?, settings.reply_to()?);
         let recipients = recipients(&notification)?;
-        let envelope = mail::Envelope::new(sender.address(), recipients.iter().map(Correspondent::address));
-        let message = mime::compose(&mime::Draft {
-            sender: &sender,
-            reply_to: reply_to.as_ref(),
-            recipients: &recipients,
-            notification: &notification,
-            date: now(),
-            boundary: random(18),
-        })?;
-        mail::submit(&envelope, &message).map(Some)
+        let mut first = None;
+        for (index, recipients) in recipients.chunks(mail::MAX_RECIPIENTS).enumerate() {
+            let envelope =
+                mail::Envelope::new(sender.address(), recipients.iter().map(Correspondent::address));
+            let message = mime::compose(&mime::Draft {
+                sender: &sender,
+                reply_to: reply_to.as_ref(),
+                recipients,
+                notification: &notification,
+                index,
+                date: now(),
+                boundary: random(18),
+            })?;
+            let id = mail::submit(&envelope, &message)?;
+            first.get_or_insert(id);
+        }
+        Ok(first)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use email_encoding::headers::{rfc2047, writer::EmailWriter};
+use email_encoding::headers::{quoted_string, rfc2047, writer::EmailWriter};
 use frontdesk_plugin_sdk::{Failure, Timestamp, notifier::Notification};
 use lettre::message::{
     Body, Message, MessageBuilder, MultiPart, SinglePart,
@@ -18,6 +18,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) reply_to: Option<&'a Correspondent>,
     pub(crate) recipients: &'a [Correspondent],
     pub(crate) notification: &'a Notification,
+    /// Which of a delivery's messages, where one cannot go to all recipients.
+    pub(crate) index: usize,
     pub(crate) date: Timestamp,
     /// Random, so that no text can hold the line that ends its part.
     pub(crate) boundary: Vec<u8>,
@@ -46,14 +48,13 @@ pub(crate) fn compose(draft: &Draft<'_>) -> Result<Vec<u8>, Failure> {
 fn headers(draft: &Draft<'_>) -> MessageBuilder {
     let notification = draft.notification;
     let id = token(&notification.id);
+    let part = if draft.index == 0 { String::new() } else { format!(".{}", draft.index) };
     let mut builder = Message::builder()
         .date(draft.date.into())
         .from(draft.sender.mailbox())
-        .message_id(Some(format!("<{id}@{}>", draft.sender.domain())))
-        .raw_header(subject(&notification.title));
-    for recipient in draft.recipients {
-        builder = builder.to(recipient.mailbox());
-    }
+        .message_id(Some(format!("<{id}{part}@{}>", draft.sender.domain())))
+        .raw_header(subject(&notification.title))
+        .raw_header(recipients(draft.recipients));
     if let Some(reply_to) = draft.reply_to {
         builder = builder.reply_to(reply_to.mailbox());
     }
@@ -68,6 +69,34 @@ fn headers(draft: &Draft<'_>) -> MessageBuilder {
 
 fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
+}
+
+/// Each recipient on a line of its own: lettre would write all on one.
+fn recipients(recipients: &[Correspondent]) -> HeaderValue {
+    const NAME: &str = "To";
+
+    let mut encoded = String::new();
+    let mut line = NAME.len() + ": ".len();
+    for recipient in recipients {
+        if !encoded.is_empty() {
+            encoded.push_str(",\r\n ");
+            line = 1;
+        }
+        let writer = &mut EmailWriter::new(&mut encoded, line, 0, false);
+        // Writing to a String does not fail.
+        let _ = match recipient.name() {
+            Some(name) => quoted_string::encode(name, writer)
+                .and_then(|()| write!(writer, " <{}>", recipient.address())),
+            None => write!(writer, "{}", recipient.address()),
+        };
+    }
+    // What lettre reads again; the names need not survive that.
+    let addresses: Vec<&str> = recipients.iter().map(Correspondent::address).collect();
+    HeaderValue::dangerous_new_pre_encoded(
+        HeaderName::new_from_ascii_str(NAME),
+        addresses.join(", "),
+        encoded,
+    )
 }
 
 /// A part in the shortest of 7bit, quoted-printable and base64 that is right for it.

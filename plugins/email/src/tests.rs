@@ -263,6 +263,30 @@ fn one_message_for_all_recipients_each_once() {
 }
 
 #[test]
+fn more_recipients_than_an_envelope_holds_get_several_messages() {
+    let host = Host::new();
+    let recipients = (0..201).map(|n| recipient("", &format!("r{n}@example.com"))).collect();
+    let notification = Notification { recipients, ..testing::notification() };
+    assert_eq!(testing::send::<Email>(notification, settings(), json!({})), Ok(Some("mail-1".to_owned())));
+    let mails = host.mails();
+    let sizes: Vec<usize> = mails.iter().map(|mail| mail.envelope.recipients.len()).collect();
+    assert_eq!(sizes, [100, 100, 1]);
+    let ids: Vec<_> = mails.iter().map(|mail| parsed(mail).message_id().unwrap().to_owned()).collect();
+    assert_eq!(
+        ids,
+        [
+            "0198c1a0-0000-7000-8000-0000000000aa@example.com",
+            "0198c1a0-0000-7000-8000-0000000000aa.1@example.com",
+            "0198c1a0-0000-7000-8000-0000000000aa.2@example.com",
+        ]
+    );
+    for mail in &mails {
+        well_formed(&mail.message);
+        assert_eq!(mailboxes(parsed(mail).to()).len(), mail.envelope.recipients.len());
+    }
+}
+
+#[test]
 fn answers_go_where_the_settings_say() {
     let settings = json!({ "sender_address": "desk@example.com", "reply_to": "help@example.com" });
     let mail = sent(testing::notification(), settings);

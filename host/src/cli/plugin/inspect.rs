@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::describe::{Description, printable};
+use crate::plugins::MAX_COMPONENT_BYTES;
 use crate::plugins::interface::{self, InterfaceError};
 use crate::plugins::manifest::{Manifest, ManifestErrors, SectionError, read_section};
 
@@ -32,6 +33,8 @@ pub(super) enum Refusal {
     Manifest(#[from] ManifestErrors),
     #[error(transparent)]
     Interface(#[from] InterfaceError),
+    #[error("the component has {0} bytes; {MAX_COMPONENT_BYTES} are allowed")]
+    TooLarge(usize),
     #[error("the component is not valid WebAssembly: {0}")]
     Invalid(#[from] wasmparser::BinaryReaderError),
 }
@@ -75,6 +78,9 @@ fn manifest(component: &[u8]) -> Result<Manifest, Refusal> {
 
 /// Whether a component is what its manifest says and fits this version. Nothing of it runs.
 pub(super) fn check(component: &[u8], manifest: &Manifest) -> Result<(), Refusal> {
+    if component.len() > MAX_COMPONENT_BYTES {
+        return Err(Refusal::TooLarge(component.len()));
+    }
     let interface = interface::inspect(component)?;
     interface.check_imports()?;
     interface.check_exports(manifest)?;
