@@ -28,7 +28,7 @@ impl Secrets {
                 for (name, value) in fields {
                     match value {
                         Value::String(text) if FIELDS.contains(&name.as_str()) => self.keep(text),
-                        Value::String(link) if link.contains("#token=") => self.keep_link(link),
+                        Value::String(link) if name == "link" => self.keep_link(link),
                         nested => self.keep_from(nested),
                     }
                 }

@@ -101,8 +101,14 @@ async fn pages_are_self_contained() {
         assert!(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "{path}: {policy}");
         assert_eq!(page.header("referrer-policy"), Some("no-referrer"), "{path}");
         for asset in assets(&page.text) {
-            assert!(asset.starts_with('/') && !asset.starts_with("//"), "{path} loads {asset}");
-            let loaded = api.get(&asset).await;
+            // An icon that is nothing, so that browsers do not ask for one.
+            if asset == "data:," {
+                continue;
+            }
+            let address = reqwest::Url::parse(&format!("{}{path}", service.base())).expect("an address");
+            let address = address.join(&asset).expect("an address");
+            let inside = address.as_str().strip_prefix(service.base());
+            let loaded = api.get(inside.unwrap_or_else(|| panic!("{path} loads {asset}"))).await;
             assert_eq!(loaded.status, 200, "{asset}");
             assert!(!loaded.content_type().starts_with("text/html"), "{asset}");
         }

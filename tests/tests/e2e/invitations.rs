@@ -23,6 +23,7 @@ async fn of_32_simultaneous_accepts_one_wins(database: Database) {
     let service = Frontdesk::start_with_mail(database, &smtp).await;
     let ada = first_administrator(&service).await;
     let invitation = invite(&ada.api, "grace@example.test", json!({})).await;
+    smtp.takes(1).await;
 
     let guest = service.api();
     let mut attempts = JoinSet::new();
@@ -104,6 +105,7 @@ async fn a_cancelled_invitation_is_over(database: Database) {
     assert_eq!(listed["items"], json!([]));
     // The address is free for another invitation.
     let again = invite(&ada.api, "grace@example.test", json!({})).await;
+    smtp.takes(2).await;
     guest.post("/v1/public/invitations/accept", &acceptance(again.token())).await.expect(200);
     smtp.takes(2).await;
 }
