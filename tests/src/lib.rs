@@ -52,7 +52,7 @@ pub fn unique() -> String {
 }
 
 /// The directory that holds the binary of this test's profile: `target/debug`.
-fn built() -> PathBuf {
+pub fn built() -> PathBuf {
     let test = std::env::current_exe().expect("a running test has a path");
     // target/debug/deps/e2e-0123456789abcdef
     test.ancestors().nth(2).expect("cargo puts tests two levels below the profile's directory").to_owned()
@@ -60,7 +60,7 @@ fn built() -> PathBuf {
 
 /// Makes of each function one test on SQLite and one on PostgreSQL:
 ///
-/// ```ignore
+/// ```text
 /// both! { somebody_is_invited }
 ///
 /// async fn somebody_is_invited(database: Database) { … }

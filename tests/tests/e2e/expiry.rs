@@ -1,10 +1,11 @@
 //! What time ends, to the millisecond: the library in this process, with a clock that the test turns.
 
 use frontdesk::config::{Config, Overrides};
+use frontdesk::plugins::CompilerCommand;
 use frontdesk::{App, Surroundings};
 use frontdesk_core::testing::ManualClock;
 use frontdesk_tests::{
-    Api, Database, Invitation, PASSWORD, Person, Secrets, accept_as_first, both, invite, token_of,
+    Api, Database, Invitation, PASSWORD, Person, Secrets, accept_as_first, binary, both, invite, token_of,
 };
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -47,7 +48,13 @@ impl Inside {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let bound = listener.local_addr().expect("it is bound");
         let clock = ManualClock::new();
-        let around = Surroundings { clock: clock.clone(), ..Surroundings::at(bound) };
+        // This process is the tests'; what compiles plugins is the real binary.
+        let compiler = CompilerCommand {
+            program: binary(),
+            ..CompilerCommand::this_binary().expect("how the binary is asked to compile")
+        };
+        let around =
+            Surroundings { clock: clock.clone(), compiler: Some(compiler), ..Surroundings::at(bound) };
         let app = frontdesk::build(config, around).await.expect("it starts");
         let service = frontdesk::router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });

@@ -1,9 +1,11 @@
 //! What the service costs on this machine: `make bench`. Prints figures; judges nothing.
 
-use frontdesk_tests::{Database, Frontdesk, Smtp, binary, first_administrator, roles};
+use frontdesk_tests::{Database, Frontdesk, Smtp, binary, built, first_administrator, roles};
 use serde_json::json;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+
+mod calls;
 
 const STARTS: usize = 10;
 const MAILS: usize = 100;
@@ -18,6 +20,7 @@ async fn main() {
     println!("{} on {cores} cores", binary().display());
     sizes();
     starts().await;
+    calls::measure().await;
     idle_memory().await;
     let mut databases = vec![("SQLite", Database::sqlite())];
     databases.extend(Database::postgres().await.map(|database| ("PostgreSQL", database)));
@@ -28,16 +31,14 @@ async fn main() {
 
 fn sizes() {
     print("size of the binary", kib(&binary()));
-    let plugins = binary().ancestors().nth(2).expect("target/release/frontdesk").join("plugins");
-    let entries = std::fs::read_dir(&plugins)
-        .unwrap_or_else(|error| panic!("{}: {error}; run make plugins", plugins.display()));
-    let mut components: Vec<_> = entries.map(|entry| entry.expect("a directory entry").path()).collect();
-    components.retain(|path| path.extension().is_some_and(|extension| extension == "wasm"));
-    components.sort();
-    for component in components {
-        let name = component.file_stem().expect("a file has a name").to_string_lossy();
-        print(&format!("size of the plugin {name}"), kib(&component));
+    for plugin in ["email", "staff-online"] {
+        print(&format!("size of the plugin {plugin}"), kib(&component(plugin)));
     }
+}
+
+/// Where `make plugins` puts it.
+fn component(plugin: &str) -> PathBuf {
+    built().with_file_name("plugins").join(plugin).with_extension("wasm")
 }
 
 fn kib(file: &Path) -> String {
@@ -101,7 +102,7 @@ async fn mails(name: &str, database: Database) {
 fn summary(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
-    format!("p50 {:.1} ms, p90 {:.1} ms, slowest {:.1} ms, n = {}", at(50), at(90), at(100), times.len())
+    format!("p50 {:.2} ms, p90 {:.2} ms, slowest {:.2} ms, n = {}", at(50), at(90), at(100), times.len())
 }
 
 fn print(what: &str, value: String) {
