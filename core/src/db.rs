@@ -92,7 +92,8 @@ impl Db {
             .busy_timeout(size.wait)
             // Nothing that is deleted, tokens least of all, stays readable in free pages.
             .pragma("secure_delete", "ON");
-        let pool = || SqlitePoolOptions::new().acquire_timeout(size.wait);
+        // A file does not go away like a server, so connections are not asked whether they are still there.
+        let pool = || SqlitePoolOptions::new().acquire_timeout(size.wait).test_before_acquire(false);
         // The writer comes first: it makes the file and turns WAL on.
         let writer = pool().max_connections(1).connect_with(options.clone()).await?;
         let readers = pool()
