@@ -37,6 +37,7 @@ CREATE TABLE staff (
     created_at      BIGINT NOT NULL
 );
 CREATE INDEX staff_by_age ON staff (created_at, id);
+CREATE INDEX staff_by_role ON staff (role_id);
 
 CREATE TABLE sessions (
     id           TEXT PRIMARY KEY,
@@ -51,8 +52,9 @@ CREATE TABLE sessions (
     address      TEXT,
     client       TEXT
 );
-CREATE INDEX sessions_of_staff ON sessions (staff_id);
-CREATE INDEX sessions_by_use ON sessions (audience, last_seen_at);
+CREATE INDEX sessions_of_staff ON sessions (staff_id, last_seen_at, id);
+CREATE INDEX sessions_by_use ON sessions (audience, last_seen_at, id);
+CREATE INDEX sessions_by_end ON sessions (audience, expires_at);
 
 CREATE TABLE invitations (
     id           TEXT PRIMARY KEY,
@@ -69,6 +71,8 @@ CREATE TABLE invitations (
     cancelled_at BIGINT
 );
 CREATE INDEX invitations_by_age ON invitations (kind, created_at, id);
+CREATE INDEX invitations_open ON invitations (kind, created_at, id) WHERE accepted_at IS NULL AND cancelled_at IS NULL;
+CREATE INDEX invitations_by_inviter ON invitations (invited_by);
 
 CREATE TABLE staff_invitations (
     invitation_id TEXT PRIMARY KEY REFERENCES invitations (id) ON DELETE CASCADE,
@@ -79,6 +83,8 @@ CREATE TABLE staff_invitations (
     -- The member of staff who came of it.
     staff_id      TEXT REFERENCES staff (id) ON DELETE SET NULL
 );
+CREATE INDEX staff_invitations_by_role ON staff_invitations (role_id);
+CREATE INDEX staff_invitations_by_staff ON staff_invitations (staff_id);
 
 -- Links that a newer one took the place of: kept to tell "replaced" from "unknown".
 CREATE TABLE replaced_invitation_tokens (
@@ -86,6 +92,7 @@ CREATE TABLE replaced_invitation_tokens (
     invitation_id TEXT NOT NULL REFERENCES invitations (id) ON DELETE CASCADE,
     replaced_at   BIGINT NOT NULL
 );
+CREATE INDEX replaced_tokens_by_invitation ON replaced_invitation_tokens (invitation_id);
 
 -- What happened. Each row is an entry of the activity log as well.
 CREATE TABLE events (
@@ -104,11 +111,12 @@ CREATE INDEX events_by_age ON events (at, id);
 CREATE TABLE deliveries (
     id                TEXT PRIMARY KEY,
     event_id          TEXT NOT NULL REFERENCES events (id),
-    mail              TEXT NOT NULL,
-    subject_id        TEXT NOT NULL,
-    recipient_name    TEXT NOT NULL,
-    recipient_address TEXT NOT NULL,
-    language          TEXT NOT NULL,
+    -- Which of the mails that Frontdesk itself sends, about what, and to whom.
+    mail              TEXT,
+    subject_id        TEXT,
+    recipient_name    TEXT,
+    recipient_address TEXT,
+    language          TEXT,
     data              TEXT NOT NULL,
     -- The one-time token that the mail must carry, sealed; wiped at hand-over.
     sealed_token      BYTEA,
@@ -127,6 +135,8 @@ CREATE TABLE deliveries (
 );
 CREATE INDEX deliveries_due ON deliveries (next_attempt_at, id) WHERE state = 'waiting';
 CREATE INDEX deliveries_of_subject ON deliveries (subject_id) WHERE state = 'waiting';
+CREATE INDEX deliveries_held ON deliveries (held_by) WHERE held_by IS NOT NULL;
+CREATE INDEX deliveries_of_event ON deliveries (event_id);
 
 CREATE TABLE delivery_attempts (
     delivery_id TEXT NOT NULL REFERENCES deliveries (id) ON DELETE CASCADE,

@@ -18,8 +18,9 @@ use sqlx::{
 /// What the database would not do.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A conflict with what others do at the same time, or a database that is busy. Trying again is safe: nothing was kept.
-    #[error("the database is busy")]
+    /// A conflict with what others do at the same time, or a database that is busy or away. Trying again is safe: nothing
+    /// was kept.
+    #[error("{0}")]
     TryAgain(#[source] sqlx::Error),
     #[error("{0}")]
     Failed(#[source] sqlx::Error),
@@ -29,15 +30,24 @@ pub enum Error {
 
 impl From<sqlx::Error> for Error {
     fn from(error: sqlx::Error) -> Self {
-        match &error {
-            sqlx::Error::PoolTimedOut => Self::TryAgain(error),
-            // PostgreSQL: serialization_failure, deadlock_detected. SQLite: BUSY, and BUSY_SNAPSHOT.
-            sqlx::Error::Database(cause)
-                if matches!(cause.code().as_deref(), Some("40001" | "40P01" | "5" | "517")) =>
-            {
-                Self::TryAgain(error)
-            }
-            _ => Self::Failed(error),
+        let passing = match &error {
+            sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_) => true,
+            sqlx::Error::Database(cause) => cause.code().is_some_and(|code| passes(&code)),
+            _ => false,
+        };
+        if passing { Self::TryAgain(error) } else { Self::Failed(error) }
+    }
+}
+
+/// Whether an error goes away by itself.
+fn passes(code: &str) -> bool {
+    match code.parse::<u32>() {
+        // SQLite, whose extended codes hold the plain one in their last byte: BUSY, LOCKED.
+        Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6),
+        // PostgreSQL: serialization failure, deadlock, connection trouble, too many connections, shutting down.
+        _ => {
+            matches!(code, "40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03")
+                || code.starts_with("08")
         }
     }
 }
@@ -65,26 +75,19 @@ impl Default for PoolSize {
 }
 
 impl Db {
-    /// Opens `sqlite:PATH` (made if absent) or `postgres://…`, and brings its tables up to date.
-    pub async fn open(url: &str, size: PoolSize) -> Result<Self, Error> {
-        let db = if url.starts_with("sqlite:") {
-            Self::open_sqlite(url, size).await?
-        } else {
-            let options = PgConnectOptions::from_str(url)?.application_name("frontdesk");
-            let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
-            Self::Postgres(pool.connect_with(options).await?)
-        };
+    /// Opens a server's database by its URL, and brings its tables up to date.
+    pub async fn open_postgres(url: &str, size: PoolSize) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url)?.application_name("frontdesk");
+        let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
+        let db = Self::Postgres(pool.connect_with(options).await?);
         db.migrate().await?;
         Ok(db)
     }
 
-    /// The URL of a SQLite database in a file.
-    pub fn sqlite_url(file: &Path) -> String {
-        format!("sqlite:{}", file.display())
-    }
-
-    async fn open_sqlite(url: &str, size: PoolSize) -> Result<Self, Error> {
-        let options = SqliteConnectOptions::from_str(url)?
+    /// Opens a SQLite database in a file, which is made if absent, and brings its tables up to date.
+    pub async fn open_sqlite(file: &Path, size: PoolSize) -> Result<Self, Error> {
+        let options = SqliteConnectOptions::new()
+            .filename(file)
             .create_if_missing(true)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
@@ -101,7 +104,9 @@ impl Db {
             .min_connections(1)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
-        Ok(Self::Sqlite { writer, readers })
+        let db = Self::Sqlite { writer, readers };
+        db.migrate().await?;
+        Ok(db)
     }
 
     async fn migrate(&self) -> Result<(), Error> {
@@ -197,11 +202,15 @@ impl Tx {
     }
 
     pub async fn commit(self) -> Result<(), Error> {
-        match self {
-            Self::Sqlite(tx) => tx.commit().await?,
-            Self::Postgres(tx) => tx.commit().await?,
-        }
-        Ok(())
+        let done = match self {
+            Self::Sqlite(tx) => tx.commit().await,
+            Self::Postgres(tx) => tx.commit().await,
+        };
+        done.map_err(|error| match error {
+            // Whether it was kept, nobody knows: it is not to be sent again blindly.
+            sqlx::Error::Io(_) => Error::Failed(error),
+            error => error.into(),
+        })
     }
 }
 

@@ -1,7 +1,5 @@
 //! What is wrong with what somebody sent, field by field, all of it at once.
 
-use std::str::FromStr;
-
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -44,10 +42,14 @@ impl Invalid {
     }
 }
 
-type Checked = Result<String, (&'static str, String)>;
+/// Something whose fields were looked at. Only the check makes it, so that no unit of work begins without.
+#[derive(Clone, Debug)]
+pub struct Checked<T>(pub(crate) T);
+
+type Verdict = Result<String, (&'static str, String)>;
 
 /// A username: a letter, then ASCII letters and digits, 64 at most.
-pub fn username(text: &str) -> Checked {
+pub fn username(text: &str) -> Verdict {
     let first = text.bytes().next().is_some_and(|byte| byte.is_ascii_alphabetic());
     if first && text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         Ok(text.into())
@@ -60,7 +62,7 @@ pub fn username(text: &str) -> Checked {
 }
 
 /// A name of a person: something to read, in one line, 100 characters at most.
-pub fn person_name(text: &str) -> Checked {
+pub fn person_name(text: &str) -> Verdict {
     if text.chars().any(char::is_control) {
         return Err(("malformed", "A name is one line of text.".into()));
     }
@@ -74,14 +76,16 @@ pub fn person_name(text: &str) -> Checked {
     }
 }
 
-/// An email address that mail can be sent to (RFC 5321, section 4.1.2): a domain name, no display name, no address literal.
-pub fn email(text: &str) -> Checked {
-    let text = text.trim();
+/// An email address that mail can be sent to (RFC 5321, section 4.1.2): a domain name, which may be international; no
+/// display name, no address literal; letters before the @ that every mail server takes.
+pub fn email(text: &str) -> Verdict {
     let options =
         email_address::Options::default().with_required_tld().without_display_text().without_domain_literal();
+    let unseen = text.chars().any(char::is_control);
+    let text = text.trim();
     let well_formed = email_address::EmailAddress::parse_with_options(text, options)
-        .is_ok_and(|address| !address.local_part().starts_with('"'));
-    if well_formed && text.len() <= 254 && !text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        .is_ok_and(|address| address.local_part().is_ascii() && !address.local_part().starts_with('"'));
+    if well_formed && !unseen && text.len() <= 254 && !text.contains(char::is_whitespace) {
         Ok(text.into())
     } else {
         Err(("malformed", "An email address looks like name@example.com.".into()))
@@ -89,7 +93,7 @@ pub fn email(text: &str) -> Checked {
 }
 
 /// A language tag (RFC 5646): `en`, `pt-BR`.
-pub fn language(text: &str) -> Checked {
+pub fn language(text: &str) -> Verdict {
     let mut parts = text.split('-');
     let language = parts.next().unwrap_or_default();
     let well_formed = (2..=3).contains(&language.len())
@@ -109,11 +113,6 @@ pub fn fold(text: &str) -> String {
     text.to_lowercase()
 }
 
-/// Reads text that should be one of an enum's names; `field` is blamed otherwise.
-pub fn parse<T: FromStr>(field: &str, text: &str, wanted: &str) -> Result<T, Invalid> {
-    text.parse().map_err(|_| Invalid::one(field, "unknown", format!("Use one of {wanted}.")))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,7 +129,7 @@ mod tests {
 
     #[test]
     fn emails_can_be_sent_to() {
-        for good in ["ada@example.com", "a+b@mail.example.co.uk", "ünï@exämple.com"] {
+        for good in ["ada@example.com", "a+b@mail.example.co.uk", "uni@exämple.com"] {
             assert_eq!(email(good).as_deref(), Ok(good));
         }
         let long = format!("{}@example.com", "a".repeat(250));
@@ -145,6 +144,8 @@ mod tests {
             "a@example.com\r\nBcc: b@example.com",
             "a b@example.com",
             "\"a b\"@example.com",
+            "grüße@example.com",
+            "a@example.com\u{85}",
             &long,
         ];
         for bad in bad {

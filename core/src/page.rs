@@ -2,6 +2,8 @@
 
 use data_encoding::BASE64URL_NOPAD;
 
+use uuid::Uuid;
+
 use crate::{
     db::{self, Arg, Conn, Sql},
     invalid::Invalid,
@@ -20,7 +22,7 @@ pub struct PageRequest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cursor {
     at: Timestamp,
-    id: String,
+    id: Uuid,
 }
 
 /// A page of a list.
@@ -66,7 +68,7 @@ impl PageRequest {
     pub fn finish(&self, sql: &mut Sql, columns: PageColumns) {
         if let Some(Cursor { at, id }) = &self.after {
             sql.push(" AND ").push(columns.pair).push(" < (");
-            sql.bind(Arg::Int(at.as_millis())).push(", ").bind(Arg::Text(id.clone())).push(")");
+            sql.bind(Arg::Int(at.as_millis())).push(", ").bind(Arg::Text(id.to_string())).push(")");
         }
         sql.push(" ORDER BY ").push(columns.descending).push(" LIMIT ");
         sql.bind(Arg::Int(self.limit + 1));
@@ -77,7 +79,7 @@ impl PageRequest {
         &self,
         mut rows: Vec<T>,
         total: Option<Total>,
-        key: impl Fn(&T) -> (Timestamp, String),
+        key: impl Fn(&T) -> (Timestamp, Uuid),
     ) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
@@ -117,7 +119,7 @@ impl Cursor {
     fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()?;
         let (at, id) = text.split_once('.')?;
-        Some(Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.into() })
+        Some(Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.parse().ok()? })
     }
 }
 
@@ -127,15 +129,16 @@ mod tests {
 
     #[test]
     fn a_cursor_leads_on_from_the_last_row_and_nothing_else_does() {
+        let row = |n: &i64| (Timestamp::from_millis(*n), Uuid::from_u128(n.unsigned_abs().into()));
         let first = PageRequest::new(2, None, false).unwrap();
-        let page = first.page(vec![3, 2, 1], None, |n| (Timestamp::from_millis(*n), n.to_string()));
+        let page = first.page(vec![3, 2, 1], None, row);
         assert_eq!(page.items, [3, 2]);
         let next = PageRequest::new(2, page.next_cursor.as_deref(), false).unwrap();
-        assert_eq!(next.after, Some(Cursor { at: Timestamp::from_millis(2), id: "2".into() }));
-        assert!(
-            next.page(vec![1], None, |n| (Timestamp::from_millis(*n), n.to_string())).next_cursor.is_none()
-        );
-        assert!(PageRequest::new(2, Some("1.2"), false).is_err());
+        assert_eq!(next.after, Some(Cursor { at: Timestamp::from_millis(2), id: Uuid::from_u128(2) }));
+        assert!(next.page(vec![1], None, row).next_cursor.is_none());
+        for forged in ["1.2", &BASE64URL_NOPAD.encode(b"5.a\0b"), &BASE64URL_NOPAD.encode(b"5")] {
+            assert!(PageRequest::new(2, Some(forged), false).is_err(), "{forged}");
+        }
         assert!(PageRequest::new(0, None, false).is_err() && PageRequest::new(201, None, false).is_err());
     }
 }

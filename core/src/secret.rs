@@ -2,10 +2,11 @@
 
 use std::{
     fmt,
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, Read, Write},
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use chacha20poly1305::{
@@ -162,9 +163,10 @@ pub enum KeyError {
 pub struct NotOurs;
 
 /// The master key, and what is derived from it (HKDF-SHA256, RFC 5869).
-#[derive(Clone, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub struct Keyring {
-    master: [u8; 32],
+    /// In one place, and gone when the last handle is.
+    master: Arc<Zeroizing<[u8; 32]>>,
 }
 
 impl fmt::Debug for Keyring {
@@ -178,7 +180,7 @@ const NONCE: usize = 24;
 
 impl Keyring {
     pub fn from_bytes(master: [u8; 32]) -> Self {
-        Self { master }
+        Self { master: Arc::new(Zeroizing::new(master)) }
     }
 
     /// Takes the key from `path`, or makes one there if neither file nor database knows of any. Nodes that share a
@@ -215,13 +217,23 @@ impl Keyring {
         }
         let malformed = || KeyError::Malformed { path: path.into() };
         let bytes = Zeroizing::new(HEXLOWER.decode(text.trim().as_bytes()).map_err(|_| malformed())?);
-        Ok(Some(Self { master: bytes.as_slice().try_into().map_err(|_| malformed())? }))
+        Ok(Some(Self::from_bytes(bytes.as_slice().try_into().map_err(|_| malformed())?)))
     }
 
+    /// Whole or not at all: a key that was written by half could never be mended.
     fn write(path: &Path, master: [u8; 32]) -> Result<(), KeyError> {
         let text = Zeroizing::new(HEXLOWER.encode(&master) + "\n");
-        let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        match made.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all())) {
+        let draft = path.with_extension(format!("key.{}", std::process::id()));
+        let written = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .mode(0o600)
+            .open(&draft)
+            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
+            .and_then(|()| fs::hard_link(&draft, path));
+        _ = fs::remove_file(&draft);
+        match written {
             // Another node with the same directory was faster: its key is the one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
             other => other.map_err(|source| KeyError::File { path: path.into(), source }),
@@ -236,7 +248,7 @@ impl Keyring {
     /// A key for one purpose, from which neither the master key nor another purpose's can be told.
     pub fn derive(&self, purpose: &str) -> [u8; 32] {
         let mut key = [0; 32];
-        Hkdf::<Sha256>::new(Some(b"frontdesk"), &self.master)
+        Hkdf::<Sha256>::new(Some(b"frontdesk"), self.master.as_slice())
             .expand(purpose.as_bytes(), &mut key)
             .expect("32 bytes are within what HKDF gives");
         key

@@ -82,8 +82,8 @@ enum Cleanup {
 pub async fn services() -> Vec<TestService> {
     let mut services = vec![TestService::sqlite().await];
     match std::env::var("FRONTDESK_TEST_POSTGRES") {
-        Ok(url) => services.push(TestService::postgres(&url).await),
-        Err(_) => eprintln!("SKIPPED on PostgreSQL: FRONTDESK_TEST_POSTGRES is not set"),
+        Ok(url) if url != "skip" => services.push(TestService::postgres(&url).await),
+        _ => eprintln!("SKIPPED on PostgreSQL: FRONTDESK_TEST_POSTGRES names none"),
     }
     services
 }
@@ -92,8 +92,8 @@ impl TestService {
     pub async fn sqlite() -> Self {
         let directory = std::env::temp_dir().join(format!("frontdesk-{}", unique()));
         std::fs::create_dir_all(&directory).expect("a temporary directory");
-        let url = Db::sqlite_url(&directory.join("frontdesk.db"));
-        Self::on(&url, Cleanup::Directory(directory)).await
+        let db = Db::open_sqlite(&directory.join("frontdesk.db"), PoolSize::default()).await;
+        Self::on(db.expect("the database opens"), Cleanup::Directory(directory))
     }
 
     /// In a schema of its own, dropped in the end.
@@ -102,13 +102,14 @@ impl TestService {
         execute(url, format!("CREATE SCHEMA {name}")).await;
         let separator = if url.contains('?') { '&' } else { '?' };
         let inside = format!("{url}{separator}options=-csearch_path%3D{name}");
-        Self::on(&inside, Cleanup::Schema { url: url.into(), name }).await
+        let db = Db::open_postgres(&inside, PoolSize::default()).await;
+        Self::on(db.expect("the database opens"), Cleanup::Schema { url: url.into(), name })
     }
 
-    async fn on(url: &str, cleanup: Cleanup) -> Self {
+    fn on(db: Db, cleanup: Cleanup) -> Self {
         let clock = ManualClock::new();
         let service = Service {
-            db: Db::open(url, PoolSize::default()).await.expect("the database opens"),
+            db,
             clock: clock.clone(),
             chance: SeededChance::new(1),
             keys: Keyring::from_bytes([7; 32]),

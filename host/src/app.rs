@@ -74,10 +74,13 @@ impl Surroundings {
 /// Why the service cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    #[error("the data directory {}: {source}", path.display())]
+    #[error("{}: {source}", path.display())]
     Data { path: PathBuf, source: io::Error },
-    #[error("another frontdesk serves from {} (it holds {}); stop it first, or give this one its own --data", data.display(), lock.display())]
-    InUse { data: PathBuf, lock: PathBuf },
+    #[error(
+        "another frontdesk has {} open (it holds {}); stop it first, or give this one its own --data",
+        database.display(), lock.display()
+    )]
+    InUse { database: PathBuf, lock: PathBuf },
     #[error("the database: {0}")]
     Db(#[from] db::Error),
     #[error(transparent)]
@@ -100,12 +103,12 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     };
     let (db, lock) = match &config.database {
         Database::Sqlite(path) => {
-            let lock = lock(&config.data)?;
+            let lock = lock(path)?;
             // SQLite gives its other files the mode of this one.
             private_file(path).map_err(|source| BuildError::Data { path: path.clone(), source })?;
-            (Db::open(&Db::sqlite_url(path), pool).await?, Some(lock))
+            (Db::open_sqlite(path, pool).await?, Some(lock))
         }
-        Database::Postgres(url) => (Db::open(url.expose(), pool).await?, None),
+        Database::Postgres(url) => (Db::open_postgres(url.expose(), pool).await?, None),
     };
     let keys = Keyring::open(&config.data.join("master.key"), &db, &*around.chance).await?;
     let service = Service {
@@ -183,13 +186,13 @@ fn private_file(path: &Path) -> io::Result<File> {
 }
 
 /// One process per SQLite file. The kernel lets go of the lock when the process ends, however it ends.
-fn lock(data: &Path) -> Result<File, BuildError> {
-    let path = data.join("frontdesk.lock");
+fn lock(database: &Path) -> Result<File, BuildError> {
+    let path = database.with_extension("lock");
     let failed = |source| BuildError::Data { path: path.clone(), source };
     let file = private_file(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(BuildError::InUse { data: data.into(), lock: path }),
+        Err(TryLockError::WouldBlock) => Err(BuildError::InUse { database: database.into(), lock: path }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

@@ -14,6 +14,7 @@ pub mod mail;
 pub mod pages;
 pub mod plugins;
 mod seen;
+mod server;
 
 pub use api::router;
 pub use app::{App, BuildError, Surroundings, build};

@@ -6,19 +6,42 @@ use std::{
     time::Duration,
 };
 
-use frontdesk_core::{cx::Caller, db, ids::SessionId, sessions, time::Timestamp};
+use frontdesk_core::{
+    cx::Caller,
+    db,
+    ids::SessionId,
+    sessions::{self, Authenticated, STAFF_IDLE, UNWRITTEN},
+    time::Timestamp,
+};
+use tokio::sync::Notify;
 
 use crate::App;
 
 /// How often what was gathered is written down.
-pub(crate) const WRITE_EVERY: Duration = Duration::from_secs(60);
+pub(crate) const WRITE_EVERY: Duration = UNWRITTEN;
 
 #[derive(Debug, Default)]
-pub(crate) struct Seen(Mutex<HashMap<SessionId, Timestamp>>);
+pub(crate) struct Seen {
+    gathered: Mutex<HashMap<SessionId, Timestamp>>,
+    hurry: Notify,
+}
 
 impl Seen {
-    pub(crate) fn note(&self, session: SessionId, now: Timestamp) {
-        self.lock().insert(session, now);
+    pub(crate) fn note(&self, session: &Authenticated, now: Timestamp) {
+        let mut gathered = self.lock();
+        // A clock that was set back makes nobody idle.
+        let last = gathered.entry(session.session).or_insert(now);
+        *last = now.max(*last);
+        drop(gathered);
+        // To other nodes the session looks idle for long: tell them before it looks over.
+        if now.since(session.last_seen_at) > STAFF_IDLE / 2 {
+            self.hurry.notify_one();
+        }
+    }
+
+    /// Waits until something should be written down at once.
+    pub(crate) async fn hurried(&self) {
+        self.hurry.notified().await;
     }
 
     /// When this node last saw the session used, if it has not written that down yet.
@@ -28,24 +51,21 @@ impl Seen {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Timestamp>> {
         // Nothing panics while it is held, and a map of instants cannot be half changed.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Writes down what was gathered. What fails to be written is gathered again.
+/// Writes down what was gathered. Until it is kept, it is also still known here.
 pub(crate) async fn write(app: &App) -> Result<(), db::Error> {
-    let gathered = std::mem::take(&mut *app.seen().lock());
-    let rows: Vec<_> = gathered.into_iter().collect();
-    let written = async {
-        let mut cx = app.begin(Caller::system()).await?;
-        sessions::write_seen(&mut cx, &rows).await?;
-        cx.commit().await
-    };
-    written.await.inspect_err(|_| {
-        let mut seen = app.seen().lock();
-        for (session, at) in rows {
-            let last = seen.entry(session).or_insert(at);
-            *last = at.max(*last);
+    let rows: Vec<_> = app.seen().lock().iter().map(|(session, at)| (*session, *at)).collect();
+    let mut cx = app.begin(Caller::system()).await?;
+    sessions::write_seen(&mut cx, &rows).await?;
+    cx.commit().await?;
+    let mut seen = app.seen().lock();
+    for (session, at) in rows {
+        if seen.get(&session) == Some(&at) {
+            seen.remove(&session);
         }
-    })
+    }
+    Ok(())
 }

@@ -8,7 +8,10 @@ mod first;
 mod staff;
 mod store;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     cx::Reads,
@@ -57,7 +60,9 @@ pub struct StaffInvitation {
 }
 
 /// What became of an invitation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "InvitationState")]
 pub enum Status {
     Pending,
     Expired,
@@ -65,26 +70,16 @@ pub enum Status {
     Cancelled,
 }
 
-impl Status {
-    pub const NAMES: &'static str = "pending, expired, accepted, cancelled";
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Expired => "expired",
-            Self::Accepted => "accepted",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl FromStr for Status {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let all = [Self::Pending, Self::Expired, Self::Accepted, Self::Cancelled];
-        all.into_iter().find(|status| status.name() == text).ok_or(())
-    }
+/// Something that the invitee must give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "InvitationNeed")]
+pub enum Need {
+    Email,
+    FirstName,
+    LastName,
+    Username,
+    Password,
 }
 
 impl StaffInvitation {
@@ -101,15 +96,15 @@ impl StaffInvitation {
     }
 
     /// What the invitee must still give.
-    pub fn needs(&self) -> Vec<&'static str> {
+    pub fn needs(&self) -> Vec<Need> {
         let missing = [
-            ("email", self.email.is_none()),
-            ("first_name", self.first_name.is_none()),
-            ("last_name", self.last_name.is_none()),
-            ("username", self.username.is_none()),
-            ("password", true),
+            (Need::Email, self.email.is_none()),
+            (Need::FirstName, self.first_name.is_none()),
+            (Need::LastName, self.last_name.is_none()),
+            (Need::Username, self.username.is_none()),
+            (Need::Password, true),
         ];
-        missing.into_iter().filter(|(_, is)| *is).map(|(field, _)| field).collect()
+        missing.into_iter().filter(|(_, is)| *is).map(|(need, _)| need).collect()
     }
 
     fn check(&self, now: Timestamp) -> Result<(), Error> {

@@ -6,7 +6,7 @@ use crate::{
     db,
     event::{InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
     ids::{InvitationId, RoleId},
-    invalid::{self, Invalid},
+    invalid::{self, Checked, Invalid},
     outbox::{self, Mail, MailContent, Recipient},
     page::{Page, PageRequest},
     roles::{self, Role},
@@ -14,6 +14,9 @@ use crate::{
     sessions::Authenticated,
     staff as people,
 };
+
+/// Of mails to those who chose none.
+const DEFAULT_LANGUAGE: &str = "en";
 
 /// Whom to invite, as what.
 #[derive(Clone, Debug)]
@@ -44,8 +47,10 @@ pub struct Link {
     pub token: Token,
 }
 
+/// The first administrator's is not found: it belongs to nobody, and `frontdesk serve` prints it.
 pub async fn find(reads: &mut impl Reads, id: InvitationId) -> Result<StaffInvitation, Error> {
-    store::find(reads.db(), id).await?.ok_or(Error::Unknown)
+    let found = store::find(reads.db(), id).await?;
+    found.filter(|invitation| invitation.email.is_some()).ok_or(Error::Unknown)
 }
 
 /// The newest first. Without a status: those that can still be acted on, pending and expired.
@@ -57,18 +62,51 @@ pub async fn list(
     let now = reads.now();
     let total = request.total(reads.db(), store::select_one(status, now)).await?;
     let rows = store::list(reads.db(), status, now, request).await?;
-    Ok(request.page(rows, total, |row| (row.created_at, row.id.to_string())))
+    Ok(request.page(rows, total, |row| (row.created_at, row.id.into())))
 }
 
-pub async fn invite_staff(cx: &mut Cx, by: &Authenticated, new: NewStaffInvitation) -> Result<Link, Error> {
-    let mut invalid = Invalid::default();
-    let email = invalid.take("email", invalid::email(&new.email));
-    let username = new.username.map(|name| invalid.take("username", invalid::username(&name)));
-    let first_name = new.first_name.map(|name| invalid.take("first_name", invalid::person_name(&name)));
-    let last_name = new.last_name.map(|name| invalid.take("last_name", invalid::person_name(&name)));
-    let language = invalid.take("language", invalid::language(new.language.as_deref().unwrap_or("en")));
-    let role = role_to_give(cx, by, new.role_id, &mut invalid).await?;
-    invalid.ok()?;
+impl NewStaffInvitation {
+    /// The same with every field in its kept form. Before the unit of work, which has better things to wait for.
+    pub fn checked(self) -> Result<Checked<Self>, Invalid> {
+        let mut invalid = Invalid::default();
+        let checked = Self {
+            email: invalid.take("email", invalid::email(&self.email)),
+            role_id: self.role_id,
+            username: self.username.map(|name| invalid.take("username", invalid::username(&name))),
+            first_name: self.first_name.map(|name| invalid.take("first_name", invalid::person_name(&name))),
+            last_name: self.last_name.map(|name| invalid.take("last_name", invalid::person_name(&name))),
+            language: self.language.map(|tag| invalid.take("language", invalid::language(&tag))),
+        };
+        invalid.ok().map(|()| Checked(checked))
+    }
+}
+
+impl StaffInvitationChange {
+    /// The same with every field in its kept form.
+    pub fn checked(self) -> Result<Checked<Self>, Invalid> {
+        let mut invalid = Invalid::default();
+        let name = invalid::person_name;
+        let checked = Self {
+            email: self.email.map(|email| invalid.take("email", invalid::email(&email))),
+            role_id: self.role_id,
+            username: self.username.map(|to| to.map(|to| invalid.take("username", invalid::username(&to)))),
+            first_name: self.first_name.map(|to| to.map(|to| invalid.take("first_name", name(&to)))),
+            last_name: self.last_name.map(|to| to.map(|to| invalid.take("last_name", name(&to)))),
+            language: self.language.map(|tag| invalid.take("language", invalid::language(&tag))),
+        };
+        invalid.ok().map(|()| Checked(checked))
+    }
+}
+
+/// Invites somebody to become a member of staff.
+pub async fn invite_staff(
+    cx: &mut Cx,
+    by: &Authenticated,
+    new: Checked<NewStaffInvitation>,
+) -> Result<Link, Error> {
+    let NewStaffInvitation { email, role_id, username, first_name, last_name, language } = new.0;
+    let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.into());
+    let role = role_to_give(cx, by, role_id).await?;
     refuse_taken(cx, Some(&email), username.as_deref()).await?;
 
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
@@ -80,10 +118,7 @@ pub async fn invite_staff(cx: &mut Cx, by: &Authenticated, new: NewStaffInvitati
     let invitation = find(cx, id).await?;
     let created = InvitationCreated { invitation_id: id, kind: "staff", email: Some(email), role: role.name };
     let mail = mail(cx, &invitation, &token).await?;
-    match mail {
-        Some(mail) => cx.emit_and_mail(created, mail).await?,
-        None => cx.emit(created).await?,
-    };
+    cx.emit_and_mail(created, mail).await?;
     Ok(Link { invitation, token })
 }
 
@@ -93,10 +128,8 @@ pub async fn resend(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result
     let token = renew(cx, &before).await?;
     let invitation = find(cx, id).await?;
     let resent = InvitationResent { invitation_id: id, kind: "staff", email: invitation.email.clone() };
-    match mail(cx, &invitation, &token).await? {
-        Some(mail) => cx.emit_and_mail(resent, mail).await?,
-        None => cx.emit(resent).await?,
-    };
+    let mail = mail(cx, &invitation, &token).await?;
+    cx.emit_and_mail(resent, mail).await?;
     Ok(Link { invitation, token })
 }
 
@@ -106,30 +139,20 @@ pub async fn change_staff(
     cx: &mut Cx,
     by: &Authenticated,
     id: InvitationId,
-    change: StaffInvitationChange,
+    Checked(change): Checked<StaffInvitationChange>,
 ) -> Result<(StaffInvitation, Option<Token>), Error> {
     let before = open(cx, by, id).await?;
     let mut after = before.clone();
-    let mut invalid = Invalid::default();
     if let Some(email) = change.email {
-        after.email = Some(invalid.take("email", invalid::email(&email)));
-    }
-    if let Some(name) = change.username {
-        after.username = name.map(|name| invalid.take("username", invalid::username(&name)));
-    }
-    if let Some(name) = change.first_name {
-        after.first_name = name.map(|name| invalid.take("first_name", invalid::person_name(&name)));
-    }
-    if let Some(name) = change.last_name {
-        after.last_name = name.map(|name| invalid.take("last_name", invalid::person_name(&name)));
-    }
-    if let Some(language) = change.language {
-        after.language = invalid.take("language", invalid::language(&language));
+        after.email = Some(email);
     }
     if let Some(role) = change.role_id {
-        after.role_id = role_to_give(cx, by, role, &mut invalid).await?.id;
+        after.role_id = role_to_give(cx, by, role).await?.id;
     }
-    invalid.ok()?;
+    after.username = change.username.unwrap_or(after.username);
+    after.first_name = change.first_name.unwrap_or(after.first_name);
+    after.last_name = change.last_name.unwrap_or(after.last_name);
+    after.language = change.language.unwrap_or(after.language);
 
     let readdressed = after.email != before.email;
     let renamed = after.username != before.username;
@@ -139,8 +162,6 @@ pub async fn change_staff(
         after.username.as_deref().filter(|_| renamed),
     )
     .await?;
-    store::update(cx, &after).await?;
-
     let changed = [
         ("email", readdressed),
         ("role_id", after.role_id != before.role_id),
@@ -149,7 +170,11 @@ pub async fn change_staff(
         ("last_name", after.last_name != before.last_name),
         ("language", after.language != before.language),
     ];
-    let changed = changed.into_iter().filter(|(_, did)| *did).map(|(field, _)| field).collect();
+    let changed: Vec<_> = changed.into_iter().filter(|(_, did)| *did).map(|(field, _)| field).collect();
+    if changed.is_empty() {
+        return Ok((before, None));
+    }
+    store::update(cx, &after).await?;
     let edited = InvitationEdited { invitation_id: id, kind: "staff", email: after.email, changed };
     if !readdressed {
         cx.emit(edited).await?;
@@ -157,10 +182,8 @@ pub async fn change_staff(
     }
     let token = renew(cx, &before).await?;
     let invitation = find(cx, id).await?;
-    match mail(cx, &invitation, &token).await? {
-        Some(mail) => cx.emit_and_mail(edited, mail).await?,
-        None => cx.emit(edited).await?,
-    };
+    let mail = mail(cx, &invitation, &token).await?;
+    cx.emit_and_mail(edited, mail).await?;
     Ok((invitation, Some(token)))
 }
 
@@ -177,10 +200,6 @@ pub async fn cancel(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result
 async fn open(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<StaffInvitation, Error> {
     store::lock(cx, id).await?;
     let invitation = find(cx, id).await?;
-    // The first administrator's belongs to nobody: `frontdesk serve` prints it.
-    if invitation.email.is_none() {
-        return Err(Error::Unknown);
-    }
     match invitation.status(cx.now()) {
         Status::Pending | Status::Expired => {}
         Status::Accepted => return Err(Error::Used),
@@ -202,16 +221,10 @@ async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
     Ok(token)
 }
 
-async fn role_to_give(
-    cx: &mut Cx,
-    by: &Authenticated,
-    id: RoleId,
-    invalid: &mut Invalid,
-) -> Result<Role, Error> {
-    let Some(role) = roles::find(cx, id).await? else {
-        invalid.add("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.");
-        return Err(std::mem::take(invalid).into());
-    };
+async fn role_to_give(cx: &mut Cx, by: &Authenticated, id: RoleId) -> Result<Role, Error> {
+    let role = roles::find(cx, id).await?.ok_or_else(|| {
+        Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
+    })?;
     if by.rights.covers(&role.rights) { Ok(role) } else { Err(Error::BeyondOwnPermissions) }
 }
 
@@ -229,8 +242,7 @@ async fn refuse_taken(cx: &mut Cx, email: Option<&str>, username: Option<&str>) 
     Ok(())
 }
 
-async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Result<Option<Mail>, db::Error> {
-    let Some(address) = invitation.email.clone() else { return Ok(None) };
+async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Result<Mail, db::Error> {
     let inviter = match invitation.invited_by {
         Some(id) => {
             people::find(cx, id).await?.map(|staff| format!("{} {}", staff.first_name, staff.last_name))
@@ -238,7 +250,7 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
         None => None,
     };
     let names = [invitation.first_name.as_deref(), invitation.last_name.as_deref()];
-    Ok(Some(Mail {
+    Ok(Mail {
         content: MailContent::StaffInvitation {
             invitation_id: invitation.id,
             inviter,
@@ -247,10 +259,11 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
         },
         recipient: Recipient {
             name: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
-            address,
+            // Only the first administrator's has none, and that one is never mailed.
+            address: invitation.email.clone().unwrap_or_default(),
             language: invitation.language.clone(),
         },
         token: token.clone(),
         useful_until: invitation.expires_at,
-    }))
+    })
 }

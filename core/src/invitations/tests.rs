@@ -72,7 +72,7 @@ fn to(email: &str, role_id: RoleId) -> NewStaffInvitation {
 
 async fn invite(service: &Service, by: &Authenticated, new: NewStaffInvitation) -> Result<Link, Error> {
     let mut cx = begin(service).await;
-    let link = invite_staff(&mut cx, by, new).await?;
+    let link = invite_staff(&mut cx, by, new.checked()?).await?;
     cx.commit().await?;
     Ok(link)
 }
@@ -160,7 +160,7 @@ async fn what_the_invitation_fixes_is_refused_and_what_it_leaves_open_is_require
             ..to("g@example.com", NO_PERMISSIONS)
         };
         let link = invite(service, &by, new).await.unwrap();
-        assert_eq!(looked_up(service, &link.token).await.unwrap().needs(), ["last_name", "password"]);
+        assert_eq!(looked_up(service, &link.token).await.unwrap().needs(), [Need::LastName, Need::Password]);
         let wrong =
             StaffAcceptance { username: Some("root".into()), email: None, first_name: None, last_name: None };
         let Err(Error::Invalid(invalid)) = try_accept(service, &link.token, wrong).await else {
@@ -195,7 +195,10 @@ async fn nobody_invites_into_a_role_beyond_their_own() {
         assert!(matches!(resend(&mut cx, &grace, id).await, Err(Error::BeyondOwnPermissions)));
         assert!(matches!(cancel(&mut cx, &grace, id).await, Err(Error::BeyondOwnPermissions)));
         let change = StaffInvitationChange { email: Some("mine@example.com".into()), ..Default::default() };
-        assert!(matches!(change_staff(&mut cx, &grace, id, change).await, Err(Error::BeyondOwnPermissions)));
+        assert!(matches!(
+            change_staff(&mut cx, &grace, id, change.checked().unwrap()).await,
+            Err(Error::BeyondOwnPermissions)
+        ));
         drop(cx);
         test.finish().await;
     }
@@ -208,10 +211,12 @@ async fn a_new_address_gets_a_new_link_and_the_old_one_dies() {
         let link = invite(service, &by, to("grcae@example.com", NO_PERMISSIONS)).await.unwrap();
         let mut cx = begin(service).await;
         let change = StaffInvitationChange { first_name: Some(None), ..Default::default() };
-        let (changed, token) = change_staff(&mut cx, &by, link.invitation.id, change).await.unwrap();
+        let (changed, token) =
+            change_staff(&mut cx, &by, link.invitation.id, change.checked().unwrap()).await.unwrap();
         assert!(token.is_none() && changed.first_name.is_none());
         let change = StaffInvitationChange { email: Some("grace@example.com".into()), ..Default::default() };
-        let (_, token) = change_staff(&mut cx, &by, link.invitation.id, change).await.unwrap();
+        let (_, token) =
+            change_staff(&mut cx, &by, link.invitation.id, change.checked().unwrap()).await.unwrap();
         cx.commit().await.unwrap();
         assert!(matches!(looked_up(service, &link.token).await, Err(Error::Replaced)));
         assert_eq!(
@@ -244,7 +249,7 @@ async fn a_cancelled_link_is_dead_and_its_mail_stays_unsent() {
 async fn what_is_rolled_back_sends_nothing() {
     for TestServiceParts { test, by } in setup().await {
         let mut cx = begin(&test.service).await;
-        invite_staff(&mut cx, &by, to("grace@example.com", NO_PERMISSIONS)).await.unwrap();
+        invite_staff(&mut cx, &by, to("grace@example.com", NO_PERMISSIONS).checked().unwrap()).await.unwrap();
         drop(cx);
         assert!(!waiting(&test.service).await);
         test.finish().await;
@@ -262,7 +267,7 @@ async fn the_first_administrators_link_is_renewed_until_somebody_came_in() {
         assert!(matches!(looked_up(service, &old).await, Err(Error::Replaced)));
         test.clock.advance(FIRST_LIFETIME - MILLI);
         let needs = looked_up(service, &new).await.unwrap().needs();
-        assert_eq!(needs, ["email", "first_name", "last_name", "username", "password"]);
+        assert_eq!(needs, [Need::Email, Need::FirstName, Need::LastName, Need::Username, Need::Password]);
         administrator(service).await;
         assert!(first_administrator(&mut begin(service).await).await.unwrap().is_none());
         test.finish().await;

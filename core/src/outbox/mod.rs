@@ -161,20 +161,20 @@ pub async fn claim(cx: &mut Cx, worker: &str, most: usize) -> Result<Vec<Claim>,
     store::claim(cx, worker, i64::try_from(most).unwrap_or(i64::MAX)).await
 }
 
-/// Keeps holding what is still being worked on.
-pub async fn renew(cx: &mut Cx, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
-    for (id, fence) in held {
-        store::renew(cx, *id, *fence).await?;
-    }
-    Ok(())
+/// Whether a claim made a while ago still stands, so that nothing is told that was cancelled meanwhile.
+pub async fn stands(reads: &mut impl Reads, id: DeliveryId, fence: i64) -> Result<bool, db::Error> {
+    let now = reads.now();
+    store::stands(reads.db(), id, fence, now).await
 }
 
-/// Gives back, due at once, what was claimed and not begun.
-pub async fn release(cx: &mut Cx, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
-    for (id, fence) in held {
-        store::release(cx, *id, *fence).await?;
-    }
-    Ok(())
+/// Keeps holding everything that `worker` holds.
+pub async fn renew(cx: &mut Cx, worker: &str) -> Result<(), db::Error> {
+    store::renew(cx, worker).await
+}
+
+/// Gives back, due at once, what `worker` claimed and did not begin.
+pub async fn release(cx: &mut Cx, worker: &str) -> Result<(), db::Error> {
+    store::release(cx, worker).await
 }
 
 /// Gives back, due at once, what workers held that are no longer there. Only for whoever knows that they are not.

@@ -139,23 +139,38 @@ fn open(cx: &Cx, row: Row) -> Option<Claim> {
     })
 }
 
-pub(super) async fn renew(cx: &mut Cx, id: DeliveryId, fence: i64) -> Result<(), db::Error> {
+pub(super) async fn stands(
+    db: Conn<'_>,
+    id: DeliveryId,
+    fence: i64,
+    now: Timestamp,
+) -> Result<bool, db::Error> {
+    let row: Option<(DeliveryId,)> = on!(db, conn => {
+        sqlx::query_as(
+            "SELECT id FROM deliveries WHERE id = $1 AND fence = $2 AND state = 'waiting' AND useful_until > $3",
+        )
+        .bind(id).bind(fence).bind(now).fetch_optional(conn).await
+    })?;
+    Ok(row.is_some())
+}
+
+pub(super) async fn renew(cx: &mut Cx, worker: &str) -> Result<(), db::Error> {
     let lease = cx.now().plus(LEASE);
     on!(cx.db(), conn => {
-        sqlx::query("UPDATE deliveries SET next_attempt_at = $3 WHERE id = $1 AND fence = $2 AND state = 'waiting'")
-            .bind(id).bind(fence).bind(lease).execute(conn).await.map(|_| ())
+        sqlx::query("UPDATE deliveries SET next_attempt_at = $2 WHERE held_by = $1 AND state = 'waiting'")
+            .bind(worker).bind(lease).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }
 
-pub(super) async fn release(cx: &mut Cx, id: DeliveryId, fence: i64) -> Result<(), db::Error> {
+pub(super) async fn release(cx: &mut Cx, worker: &str) -> Result<(), db::Error> {
     let now = cx.now();
     on!(cx.db(), conn => {
         sqlx::query(
-            "UPDATE deliveries SET held_by = NULL, next_attempt_at = $3, attempts = attempts - 1
-             WHERE id = $1 AND fence = $2 AND state = 'waiting'",
+            "UPDATE deliveries SET held_by = NULL, next_attempt_at = $2, attempts = attempts - 1
+             WHERE held_by = $1 AND state = 'waiting'",
         )
-        .bind(id).bind(fence).bind(now).execute(conn).await.map(|_| ())
+        .bind(worker).bind(now).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -209,7 +224,9 @@ pub(super) async fn wait(
 ) -> Result<bool, db::Error> {
     let row: Option<(DeliveryId,)> = on!(cx.db(), conn => {
         sqlx::query_as(
-            "UPDATE deliveries SET reason = $3, next_attempt_at = $4, held_by = NULL
+            // Not past the link's end: then it is expired, and its token wiped.
+            "UPDATE deliveries SET reason = $3, held_by = NULL,
+                next_attempt_at = CASE WHEN useful_until < $4 THEN useful_until ELSE $4 END
              WHERE id = $1 AND fence = $2 AND state = 'waiting' RETURNING id",
         )
         .bind(outcome.id).bind(outcome.fence).bind(reason).bind(until).fetch_optional(conn).await

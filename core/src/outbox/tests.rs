@@ -34,8 +34,12 @@ async fn enqueue(test: &TestService, subject: u128) -> Token {
 }
 
 async fn claimed(service: &Service, worker: &str) -> Vec<Claim> {
+    claimed_up_to(service, worker, 256).await
+}
+
+async fn claimed_up_to(service: &Service, worker: &str, most: usize) -> Vec<Claim> {
     let mut cx = service.begin(Caller::system()).await.unwrap();
-    let claims = claim(&mut cx, worker, 256).await.unwrap();
+    let claims = claim(&mut cx, worker, most).await.unwrap();
     cx.commit().await.unwrap();
     claims
 }
@@ -94,7 +98,7 @@ async fn a_renewed_lease_holds_on_and_a_released_one_is_free_at_once() {
         let held = claimed(service, "one").await;
         test.clock.advance(LEASE - MILLI);
         let mut cx = service.begin(Caller::system()).await.unwrap();
-        renew(&mut cx, &[(held[0].id, held[0].fence)]).await.unwrap();
+        renew(&mut cx, "one").await.unwrap();
         cx.commit().await.unwrap();
         test.clock.advance(LEASE - MILLI);
         assert!(claimed(service, "two").await.is_empty());
@@ -122,7 +126,15 @@ async fn failures_wait_on_the_schedule_or_as_long_as_they_were_told() {
         assert_eq!(due(service).await.unwrap().since(service.clock.now()), Duration::from_secs(90));
         test.clock.advance(Duration::from_secs(90));
         let claim = claimed(service, "one").await.remove(0);
+        let link_dies =
+            service.clock.now().plus(Duration::from_secs(3600)).minus(wait + Duration::from_secs(90));
+        assert!(recorded(service, &claim, failed(Again::After(Duration::from_secs(u32::MAX.into())))).await);
+        assert_eq!(due(service).await, Some(link_dies));
+        enqueue(&test, 2).await;
+        let claim = claimed(service, "one").await.remove(0);
         assert!(recorded(service, &claim, failed(Again::Never)).await);
+        test.clock.advance(Duration::from_secs(3600));
+        assert!(claimed(service, "one").await.is_empty());
         assert_eq!(due(service).await, None);
         test.finish().await;
     }
@@ -135,7 +147,9 @@ async fn what_is_obsolete_or_too_late_is_never_claimed() {
         enqueue(&test, 1).await;
         let held = claimed(service, "one").await;
         let mut cx = service.begin(Caller::system()).await.unwrap();
+        assert!(stands(&mut cx, held[0].id, held[0].fence).await.unwrap());
         make_obsolete(&mut cx, &InvitationId::from_u128(1).to_string(), "the link was used").await.unwrap();
+        assert!(!stands(&mut cx, held[0].id, held[0].fence).await.unwrap());
         cx.commit().await.unwrap();
         assert!(!recorded(service, &held[0], failed(Again::Scheduled)).await);
         enqueue(&test, 2).await;
@@ -155,16 +169,17 @@ async fn workers_share_what_is_due() {
         let workers: Vec<_> = (0..4)
             .map(|n| {
                 let service = test.service.clone();
-                tokio::spawn(async move { claimed(&service, &n.to_string()).await })
+                tokio::spawn(async move { claimed_up_to(&service, &n.to_string(), 5).await })
             })
             .collect();
         let mut ids = Vec::new();
         for worker in workers {
             ids.extend(worker.await.unwrap().into_iter().map(|claim| claim.id));
         }
+        assert_eq!(ids.len(), 20);
         ids.sort_unstable();
         ids.dedup();
-        assert_eq!(ids.len(), 20);
+        assert_eq!(ids.len(), 20, "none twice");
         test.finish().await;
     }
 }

@@ -145,7 +145,7 @@ pub async fn find(reads: &mut impl Reads, id: RoleId) -> Result<Option<Role>, db
 pub async fn list(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<Role>, db::Error> {
     let total = request.total(reads.db(), store::select_one()).await?;
     let rows = store::list(reads.db(), request).await?;
-    Ok(request.page(rows, total, |role| (role.created_at, role.id.to_string())))
+    Ok(request.page(rows, total, |role| (role.created_at, role.id.into())))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::{
     cx::{Cx, Reads},
     db,
     event::{SessionConfirmed, SessionEnded, SessionRefused, SessionStarted},
-    ids::{RoleId, SessionId, StaffId},
+    ids::{SessionId, StaffId},
     roles::Rights,
     secret::{Token, TokenHash},
     time::Timestamp,
@@ -17,6 +17,9 @@ use crate::{
 /// OWASP Session Management Cheat Sheet: an idle limit, and an absolute one that use does not extend.
 pub const STAFF_IDLE: Duration = Duration::from_secs(60 * 60);
 pub const STAFF_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// How long a node may keep to itself when it saw a session used.
+pub const UNWRITTEN: Duration = Duration::from_secs(60);
 
 /// How long giving the password counts for sensitive changes.
 pub const CONFIRMATION: Duration = Duration::from_secs(10 * 60);
@@ -41,7 +44,6 @@ pub struct Client {
 pub struct Authenticated {
     pub session: SessionId,
     pub staff: StaffId,
-    pub role: RoleId,
     pub rights: Rights,
     pub started_at: Timestamp,
     pub last_seen_at: Timestamp,
@@ -126,6 +128,7 @@ pub async fn end(cx: &mut Cx, session: &Authenticated) -> Result<(), db::Error> 
 /// Writes down when sessions were last used, and clears away those that are over.
 pub async fn write_seen(cx: &mut Cx, seen: &[(SessionId, Timestamp)]) -> Result<(), db::Error> {
     store::write_seen(cx, seen).await?;
-    let idle_since = cx.now().minus(STAFF_IDLE);
+    // Other nodes may not have written down yet what they saw.
+    let idle_since = cx.now().minus(STAFF_IDLE + UNWRITTEN * 3);
     store::delete_over(cx, idle_since).await
 }

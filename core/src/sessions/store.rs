@@ -2,7 +2,7 @@ use super::{Authenticated, Client, STAFF_ABSOLUTE};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Arg, Conn, Sql},
-    ids::{RoleId, SessionId, StaffId},
+    ids::{SessionId, StaffId},
     on,
     roles::Rights,
     secret::TokenHash,
@@ -13,7 +13,6 @@ use crate::{
 struct Row {
     id: SessionId,
     staff_id: StaffId,
-    role_id: RoleId,
     everything: bool,
     permissions: String,
     created_at: Timestamp,
@@ -26,7 +25,7 @@ struct Row {
 pub(super) async fn find(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {
     let row: Option<Row> = on!(db, conn => {
         sqlx::query_as(
-            "SELECT e.id, e.staff_id, s.role_id, r.everything, r.permissions, e.created_at, e.last_seen_at,
+            "SELECT e.id, e.staff_id, r.everything, r.permissions, e.created_at, e.last_seen_at,
                 e.expires_at, e.confirmed_at
              FROM sessions e JOIN staff s ON s.id = e.staff_id JOIN roles r ON r.id = s.role_id
              WHERE e.token_hash = $1 AND e.audience = 'staff' AND e.state = 'full' AND NOT s.disabled",
@@ -36,7 +35,6 @@ pub(super) async fn find(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authe
     Ok(row.map(|row| Authenticated {
         session: row.id,
         staff: row.staff_id,
-        role: row.role_id,
         rights: Rights::from_columns(row.everything, &row.permissions),
         started_at: row.created_at,
         last_seen_at: row.last_seen_at,

@@ -2,7 +2,10 @@
 
 mod store;
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
 
 use crate::{
     cx::{Cx, Reads},
@@ -47,7 +50,6 @@ pub(crate) struct NewStaff {
 pub struct Login {
     pub id: StaffId,
     pub password_hash: PasswordHash,
-    pub disabled: bool,
 }
 
 /// Somebody who was active lately.
@@ -69,22 +71,12 @@ pub struct Online {
 pub const ONLINE_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// Which members of staff a list shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "StaffState")]
 pub enum State {
     Active,
     Disabled,
-}
-
-impl FromStr for State {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "active" => Ok(Self::Active),
-            "disabled" => Ok(Self::Disabled),
-            _ => Err(()),
-        }
-    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +95,10 @@ pub async fn find(reads: &mut impl Reads, id: StaffId) -> Result<Option<Staff>, 
 
 /// The login that `name`, a username or an email address, means.
 pub async fn find_login(reads: &mut impl Reads, name: &str) -> Result<Option<Login>, db::Error> {
+    // No login is longer than an address, and PostgreSQL's text holds no NUL.
+    if name.len() > 254 || name.contains('\0') {
+        return Ok(None);
+    }
     store::find_login(reads.db(), &fold(name.trim())).await
 }
 
@@ -122,7 +118,7 @@ pub async fn list(
 ) -> Result<Page<Staff>, db::Error> {
     let total = request.total(reads.db(), store::select_one(state)).await?;
     let rows = store::list(reads.db(), state, request).await?;
-    Ok(request.page(rows, total, |staff| (staff.created_at, staff.id.to_string())))
+    Ok(request.page(rows, total, |staff| (staff.created_at, staff.id.into())))
 }
 
 /// Who was active in the last fifteen minutes, the latest first.
@@ -131,7 +127,7 @@ pub async fn online(reads: &mut impl Reads, request: &PageRequest) -> Result<Pag
     let now = reads.now();
     let total = request.total(reads.db(), store::select_one_online(since, now)).await?;
     let rows = store::online(reads.db(), since, now, request).await?;
-    Ok(request.page(rows, total, |online| (online.last_seen_at, online.session_id.to_string())))
+    Ok(request.page(rows, total, |online| (online.last_seen_at, online.session_id.into())))
 }
 
 /// Brings somebody in. The role was judged by whoever invited them.

@@ -22,14 +22,14 @@ pub(super) async fn find(db: Conn<'_>, id: StaffId) -> Result<Option<Staff>, db:
 pub(super) async fn find_login(db: Conn<'_>, folded: &str) -> Result<Option<Login>, db::Error> {
     // A username holds no @ and an email address must, so at most one row is meant.
     Ok(on!(db, conn => {
-        sqlx::query_as("SELECT id, password_hash, disabled FROM staff WHERE username_folded = $1 OR email_folded = $1")
+        sqlx::query_as("SELECT id, password_hash FROM staff WHERE username_folded = $1 OR email_folded = $1")
             .bind(folded).fetch_optional(conn).await
     })?)
 }
 
 pub(super) async fn login_of(db: Conn<'_>, id: StaffId) -> Result<Option<Login>, db::Error> {
     Ok(on!(db, conn => {
-        sqlx::query_as("SELECT id, password_hash, disabled FROM staff WHERE id = $1").bind(id).fetch_optional(conn).await
+        sqlx::query_as("SELECT id, password_hash FROM staff WHERE id = $1").bind(id).fetch_optional(conn).await
     })?)
 }
 

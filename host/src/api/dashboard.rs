@@ -1,6 +1,6 @@
 //! `/v1/admin/dashboard`: the widgets the caller may see, each drawn by its plugin.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::State;
 use frontdesk_core::{
@@ -34,6 +34,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         show,
     )
 }
+
+/// How long the dashboard waits for a widget, its place in the plugin's queue included.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the caller sees first.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -112,10 +115,12 @@ async fn draw(
     } else {
         ServiceAccess::Viewer(Arc::clone(session) as Arc<_>)
     };
-    let (view, failure) = match app.plugins().widget_render(plugin, request, access).await {
-        Ok(Ok(rendered)) => (Some(rendered.json), None),
-        Ok(Err(failure)) => (None, Some(failure.message)),
-        Err(error) => (None, Some(error.to_string())),
+    let drawn = app.plugins().widget_render(plugin, request, access);
+    let (view, failure) = match tokio::time::timeout(PATIENCE, drawn).await {
+        Ok(Ok(Ok(rendered))) => (Some(rendered.json), None),
+        Ok(Ok(Err(failure))) => (None, Some(failure.message)),
+        Ok(Err(error)) => (None, Some(error.to_string())),
+        Err(_) => (None, Some(format!("It took longer than {} s.", PATIENCE.as_secs()))),
     };
     // What went wrong inside a plugin is for those who can do something about it.
     let failure = failure.map(|reason| if session.rights.everything { reason } else { "It failed.".into() });

@@ -70,7 +70,7 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
     // Back to the pool before the handler asks it for another.
     drop(view);
     let session = found.ok_or_else(login_required)?;
-    app.seen().note(session.session, now);
+    app.seen().note(&session, now);
     if let Some(needed) = op.permission
         && !session.rights.has(needed)
     {
@@ -85,20 +85,17 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
 }
 
 fn check_in_process(op: &Op, request: &mut Request, eyes: InProcess) -> Result<(), Problem> {
-    let may = |needed| match &eyes {
+    // What needs no permission is the caller's own: their session, their dashboard, which draws this very widget.
+    let needed = op.permission.ok_or_else(login_required)?;
+    let may = match &eyes {
         InProcess::Widget(permission) => *permission == Some(needed),
         InProcess::Viewer(session) => session.rights.has(needed),
     };
-    if let Some(needed) = op.permission
-        && !may(needed)
-    {
+    if !may {
         return Err(Problem::permission(needed));
     }
-    match eyes {
-        InProcess::Viewer(session) => drop(request.extensions_mut().insert(session)),
-        // What every member of staff may see is still nobody's business without a viewer.
-        InProcess::Widget(_) if op.permission.is_none() => return Err(login_required()),
-        InProcess::Widget(_) => {}
+    if let InProcess::Viewer(session) = eyes {
+        request.extensions_mut().insert(session);
     }
     Ok(())
 }

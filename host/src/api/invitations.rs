@@ -3,9 +3,9 @@
 use axum::extract::State;
 use frontdesk_core::{
     ids::{InvitationId, RoleId, StaffId},
-    invalid,
     invitations::{
-        self, Error, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange, Status,
+        self, Error, Need, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange,
+        Status,
     },
     password,
     roles::Permission,
@@ -155,10 +155,9 @@ impl From<Error> for Problem {
 
 /// An invitation to become a member of staff.
 #[derive(Debug, Serialize, JsonSchema)]
-struct InvitationView {
+struct StaffInvitationView {
     id: InvitationId,
-    /// `pending`, `expired`, `accepted` or `cancelled`.
-    state: &'static str,
+    state: Status,
     email: Option<String>,
     role: RoleName,
     username: Option<String>,
@@ -179,10 +178,10 @@ struct InvitationView {
     link: Option<String>,
 }
 
-impl InvitationView {
+impl StaffInvitationView {
     fn new(invitation: StaffInvitation, now: Timestamp) -> Self {
         Self {
-            state: invitation.status(now).name(),
+            state: invitation.status(now),
             id: invitation.id,
             email: invitation.email,
             role: RoleName { id: invitation.role_id, name: invitation.role_name },
@@ -208,9 +207,9 @@ impl InvitationView {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// `pending`, `expired`, `accepted` or `cancelled`; without it, what can still be acted on: pending and expired.
-    state: Option<String>,
+struct StaffInvitationList {
+    /// Without it, what can still be acted on: pending and expired.
+    state: Option<Status>,
     /// 1 to 200.
     limit: Option<i64>,
     cursor: Option<String>,
@@ -220,30 +219,31 @@ struct ListQuery {
 
 async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
-) -> Result<Json<Page<InvitationView>>, Problem> {
-    let state = query.state.as_deref();
-    let state = state.map(|state| invalid::parse("state", state, Status::NAMES)).transpose()?;
+    Query(query): Query<StaffInvitationList>,
+) -> Result<Json<Page<StaffInvitationView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let now = app.now();
-    let page = invitations::list(&mut app.read().await?, state, &request).await?;
-    Ok(Json(Page::of(page, |invitation| InvitationView::new(invitation, now))))
+    let page = invitations::list(&mut app.read().await?, query.state, &request).await?;
+    Ok(Json(Page::of(page, |invitation| StaffInvitationView::new(invitation, now))))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Id {
+struct StaffInvitationPath {
     id: InvitationId,
 }
 
-async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<InvitationView>, Problem> {
+async fn get(
+    State(app): State<App>,
+    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
+) -> Result<Json<StaffInvitationView>, Problem> {
     let invitation = invitations::find(&mut app.read().await?, id).await?;
-    Ok(Json(InvitationView::new(invitation, app.now())))
+    Ok(Json(StaffInvitationView::new(invitation, app.now())))
 }
 
 /// Whom to invite, as what.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Create {
+struct InviteStaff {
     email: String,
     role_id: RoleId,
     /// Given here, the invitee cannot change it. A letter, then letters and digits, 64 at most.
@@ -257,8 +257,8 @@ struct Create {
 async fn create(
     State(app): State<App>,
     Member { caller, session }: Member,
-    Json(body): Json<Create>,
-) -> Result<Created<InvitationView>, Problem> {
+    Json(body): Json<InviteStaff>,
+) -> Result<Created<StaffInvitationView>, Problem> {
     let new = NewStaffInvitation {
         email: body.email,
         role_id: body.role_id,
@@ -266,17 +266,18 @@ async fn create(
         first_name: body.first_name,
         last_name: body.last_name,
         language: body.language,
-    };
+    }
+    .checked()?;
     let mut cx = app.begin(caller).await?;
     let made = invitations::invite_staff(&mut cx, &session, new).await?;
     cx.commit().await?;
-    Ok(Created(InvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+    Ok(Created(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }
 
 /// What to change; what is absent stays. `null` clears a name or the username, so that the invitee gives it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Change {
+struct ChangeStaffInvitation {
     /// Another address gets a new link; the old one is dead.
     email: Option<String>,
     role_id: Option<RoleId>,
@@ -292,9 +293,9 @@ struct Change {
 async fn change(
     State(app): State<App>,
     Member { caller, session }: Member,
-    Path(Id { id }): Path<Id>,
-    Json(body): Json<Change>,
-) -> Result<Json<InvitationView>, Problem> {
+    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
+    Json(body): Json<ChangeStaffInvitation>,
+) -> Result<Json<StaffInvitationView>, Problem> {
     let change = StaffInvitationChange {
         email: body.email,
         role_id: body.role_id,
@@ -302,11 +303,12 @@ async fn change(
         first_name: body.first_name,
         last_name: body.last_name,
         language: body.language,
-    };
+    }
+    .checked()?;
     let mut cx = app.begin(caller).await?;
     let (invitation, token) = invitations::change_staff(&mut cx, &session, id, change).await?;
     cx.commit().await?;
-    let view = InvitationView::new(invitation, app.now());
+    let view = StaffInvitationView::new(invitation, app.now());
     Ok(Json(match token {
         Some(token) => view.with_link(&app, &token),
         None => view,
@@ -316,7 +318,7 @@ async fn change(
 async fn cancel(
     State(app): State<App>,
     Member { caller, session }: Member,
-    Path(Id { id }): Path<Id>,
+    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = app.begin(caller).await?;
     invitations::cancel(&mut cx, &session, id).await?;
@@ -327,23 +329,23 @@ async fn cancel(
 async fn resend(
     State(app): State<App>,
     Member { caller, session }: Member,
-    Path(Id { id }): Path<Id>,
-) -> Result<Json<InvitationView>, Problem> {
+    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
+) -> Result<Json<StaffInvitationView>, Problem> {
     let mut cx = app.begin(caller).await?;
     let made = invitations::resend(&mut cx, &session, id).await?;
     cx.commit().await?;
-    Ok(Json(InvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+    Ok(Json(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct LookUp {
+struct InvitationLookUp {
     token: Token,
 }
 
 /// What a link invites to.
 #[derive(Debug, Serialize, JsonSchema)]
-struct LookedUp {
+struct LookedUpInvitation {
     /// `staff`.
     kind: &'static str,
     expires_at: Timestamp,
@@ -355,12 +357,15 @@ struct LookedUp {
     first_name: Option<String>,
     last_name: Option<String>,
     /// The fields that `accept` must be given.
-    needs: Vec<&'static str>,
+    needs: Vec<Need>,
 }
 
-async fn look_up(State(app): State<App>, Json(body): Json<LookUp>) -> Result<Json<LookedUp>, Problem> {
+async fn look_up(
+    State(app): State<App>,
+    Json(body): Json<InvitationLookUp>,
+) -> Result<Json<LookedUpInvitation>, Problem> {
     let invitation = invitations::lookup(&mut app.read().await?, &body.token.hash()).await?;
-    Ok(Json(LookedUp {
+    Ok(Json(LookedUpInvitation {
         kind: "staff",
         needs: invitation.needs(),
         expires_at: invitation.expires_at,
@@ -375,7 +380,7 @@ async fn look_up(State(app): State<App>, Json(body): Json<LookUp>) -> Result<Jso
 /// Exactly the fields that the look-up's `needs` names, beside the token.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Accept {
+struct AcceptInvitation {
     token: Token,
     /// A letter, then letters and digits, 64 at most.
     username: Option<String>,
@@ -388,7 +393,11 @@ struct Accept {
     session: SessionKind,
 }
 
-async fn accept(State(app): State<App>, guest: Guest, Json(body): Json<Accept>) -> Result<LoggedIn, Problem> {
+async fn accept(
+    State(app): State<App>,
+    guest: Guest,
+    Json(body): Json<AcceptInvitation>,
+) -> Result<LoggedIn, Problem> {
     let token = body.token.hash();
     let acceptance = StaffAcceptance {
         username: body.username,

@@ -127,6 +127,7 @@ struct Document<'a> {
     permission: Option<&'static str>,
     /// The fields that were refused, with `invalid`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    #[schemars(default)]
     errors: &'a [FieldError],
     /// What the log knows this request by.
     request_id: &'a str,

@@ -65,7 +65,7 @@ impl From<Role> for RoleView {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
+struct RoleList {
     /// 1 to 200.
     limit: Option<i64>,
     cursor: Option<String>,
@@ -75,7 +75,7 @@ struct ListQuery {
 
 async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<RoleList>,
 ) -> Result<Json<Page<RoleView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let page = roles::list(&mut app.read().await?, &request).await?;
@@ -83,11 +83,14 @@ async fn list(
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Id {
+struct RolePath {
     id: RoleId,
 }
 
-async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<RoleView>, Problem> {
+async fn get(
+    State(app): State<App>,
+    Path(RolePath { id }): Path<RolePath>,
+) -> Result<Json<RoleView>, Problem> {
     let found = roles::find(&mut app.read().await?, id).await?;
     Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
 }

@@ -187,14 +187,14 @@ async fn who_am_i(State(app): State<App>, member: Member) -> Result<Json<Session
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Confirm {
+struct ConfirmSession {
     password: Password,
 }
 
 async fn confirm(
     State(app): State<App>,
     member: Member,
-    Json(body): Json<Confirm>,
+    Json(body): Json<ConfirmSession>,
 ) -> Result<NoContent, Problem> {
     let login = staff::login_of(&mut app.read().await?, member.session.staff).await?;
     let right = app.hasher().verify(body.password, login.map(|login| login.password_hash)).await?;

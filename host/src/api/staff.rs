@@ -4,7 +4,6 @@ use axum::extract::State;
 use data_encoding::HEXLOWER;
 use frontdesk_core::{
     ids::{RoleId, StaffId},
-    invalid,
     roles::Permission,
     staff::{self, Online, Staff},
     time::Timestamp,
@@ -93,9 +92,9 @@ fn gravatar(email: &str) -> String {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// `active` or `disabled`; both without it.
-    state: Option<String>,
+struct StaffList {
+    /// Both without it.
+    state: Option<staff::State>,
     /// 1 to 200.
     limit: Option<i64>,
     cursor: Option<String>,
@@ -105,28 +104,29 @@ struct ListQuery {
 
 async fn list(
     State(app): State<App>,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<StaffList>,
 ) -> Result<Json<Page<StaffView>>, Problem> {
-    let state = query.state.as_deref();
-    let state = state.map(|state| invalid::parse("state", state, "active, disabled")).transpose()?;
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
-    let page = staff::list(&mut app.read().await?, state, &request).await?;
+    let page = staff::list(&mut app.read().await?, query.state, &request).await?;
     Ok(Json(Page::of(page, StaffView::from)))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct Id {
+struct StaffPath {
     id: StaffId,
 }
 
-async fn get(State(app): State<App>, Path(Id { id }): Path<Id>) -> Result<Json<StaffView>, Problem> {
+async fn get(
+    State(app): State<App>,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<Json<StaffView>, Problem> {
     let found = staff::find(&mut app.read().await?, id).await?;
     Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
 }
 
 /// A member of staff who was active lately.
 #[derive(Debug, Serialize, JsonSchema)]
-struct OnlineView {
+struct StaffOnlineView {
     id: StaffId,
     username: String,
     first_name: String,
@@ -139,7 +139,7 @@ struct OnlineView {
     address: Option<String>,
 }
 
-impl From<Online> for OnlineView {
+impl From<Online> for StaffOnlineView {
     fn from(online: Online) -> Self {
         Self {
             avatar_url: gravatar(&online.email),
@@ -156,7 +156,7 @@ impl From<Online> for OnlineView {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct OnlineQuery {
+struct StaffOnlineList {
     /// 1 to 200.
     limit: Option<i64>,
     cursor: Option<String>,
@@ -166,9 +166,9 @@ struct OnlineQuery {
 
 async fn online(
     State(app): State<App>,
-    Query(query): Query<OnlineQuery>,
-) -> Result<Json<Page<OnlineView>>, Problem> {
+    Query(query): Query<StaffOnlineList>,
+) -> Result<Json<Page<StaffOnlineView>>, Problem> {
     let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let page = staff::online(&mut app.read().await?, &request).await?;
-    Ok(Json(Page::of(page, OnlineView::from)))
+    Ok(Json(Page::of(page, StaffOnlineView::from)))
 }

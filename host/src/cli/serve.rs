@@ -14,7 +14,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     App, Surroundings, build,
     config::{Config, LogFormat, Overrides, environment},
-    delivery, router, seen,
+    delivery, router, seen, server,
 };
 
 #[derive(Debug, Args)]
@@ -85,25 +85,19 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let housekeeping = tokio::spawn(keep_house(app.clone(), stopped.clone()));
 
     announce(&app, bound).await?;
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let mut drained = stopped.clone();
-    let server =
-        axum::serve(listener, service).with_graceful_shutdown(async move { _ = drained.changed().await });
-    let server = tokio::spawn(server.into_future());
+    let server = tokio::spawn(server::serve(listener, router, stopped));
 
     asked_to_stop().await?;
     tracing::info!("stopping: no new requests, what runs is finished");
     app.stop();
     drop(stop);
     let finish = async {
-        let served = server.await;
+        _ = server.await;
         _ = worker.await;
         _ = housekeeping.await;
-        served
     };
-    match tokio::time::timeout(grace, finish).await {
-        Ok(served) => served??,
-        Err(_) => tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running"),
+    if tokio::time::timeout(grace, finish).await.is_err() {
+        tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running");
     }
     app.close().await;
     Ok(())
@@ -120,12 +114,13 @@ async fn announce(app: &App, bound: SocketAddr) -> Result<(), Box<dyn std::error
     Ok(())
 }
 
-/// Writes down once a minute, and in the end, when sessions were last used.
+/// Writes down when sessions were last used: once a minute, when one is about to count as idle, and in the end.
 async fn keep_house(app: App, mut stopped: watch::Receiver<()>) {
     let mut minute = tokio::time::interval(seen::WRITE_EVERY);
     loop {
         let last = tokio::select! {
             _ = minute.tick() => false,
+            () = app.seen().hurried() => false,
             _ = stopped.changed() => true,
         };
         if let Err(error) = seen::write(&app).await {

@@ -1,8 +1,12 @@
 //! One attempt: the host writes the texts, the mailer plugin makes a message of them and hands it to the transport.
 
-use std::time::{Duration, Instant};
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
 
-use frontdesk_core::outbox::{Again, Claim, Delivered, Failed, MailContent, Outcome};
+use frontdesk_core::outbox::{self, Again, Claim, Delivered, Failed, MailContent, Outcome};
+use futures_util::FutureExt;
 
 use crate::{
     App,
@@ -10,8 +14,17 @@ use crate::{
     plugins::{CallError, Failure, Link, Notification, Problem, Recipient, Tone},
 };
 
-/// Delivers what `claim` holds, and says how it went. The token is in nothing that is kept.
-pub(super) async fn attempt(app: &App, claim: Claim) -> Outcome {
+/// Delivers what `claim` holds, and says how it went; nothing if there is no use in it any more. The token is in
+/// nothing that is kept.
+pub(super) async fn attempt(app: &App, claim: Claim) -> Option<Outcome> {
+    // It may have waited for its turn: whoever cancelled meanwhile must not be told wrong.
+    let stands = async { outbox::stands(&mut app.read().await?, claim.id, claim.fence).await };
+    match stands.await {
+        Ok(true) => {}
+        Ok(false) => return None,
+        // The lease will tell.
+        Err(error) => tracing::warn!(%error, "whether a delivery still stands could not be read"),
+    }
     let (began_at, began) = (app.now(), Instant::now());
     let (id, fence, attempt) = (claim.id, claim.fence, claim.attempt);
     let secret = claim.token.as_ref().map(|token| token.reveal());
@@ -19,11 +32,15 @@ pub(super) async fn attempt(app: &App, claim: Claim) -> Outcome {
         Some(secret) => text.replace(secret.as_str(), "[removed]"),
         None => text,
     };
-    let result = match deliver(app, claim).await {
-        Ok(delivered) => Ok(Delivered { provider_id: delivered.provider_id.map(clean) }),
-        Err(failed) => Err(Failed { message: clean(failed.message), again: failed.again }),
+    // A panic is one delivery's trouble, and must not leave it held for ever.
+    let result = match AssertUnwindSafe(deliver(app, claim)).catch_unwind().await {
+        Ok(Ok(delivered)) => Ok(Delivered { provider_id: delivered.provider_id.map(clean) }),
+        Ok(Err(failed)) => Err(Failed { message: clean(failed.message), again: failed.again }),
+        Err(_) => {
+            Err(Failed { message: "a fault of Frontdesk's own; see its log".into(), again: Again::Scheduled })
+        }
     };
-    Outcome { id, fence, attempt, began_at, took: began.elapsed(), result }
+    Some(Outcome { id, fence, attempt, began_at, took: began.elapsed(), result })
 }
 
 async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {

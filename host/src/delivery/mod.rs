@@ -7,7 +7,7 @@
 mod attempt;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,6 +21,7 @@ use frontdesk_core::{
 use tokio::{
     sync::{Semaphore, mpsc, watch},
     task::JoinSet,
+    time::MissedTickBehavior,
 };
 
 use crate::{App, plugins::RUNNING_PER_PLUGIN};
@@ -35,16 +36,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Delivers until `stopped`, then finishes what has begun and gives back the rest.
 pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
     let (outcomes, recorded) = mpsc::channel(HELD);
+    let name: Arc<str> = ids::uuid(app.now(), app.chance()).to_string().into();
     let worker = Worker {
-        name: ids::uuid(app.now(), app.chance()).to_string(),
+        name: Arc::clone(&name),
         held: Arc::default(),
         running: Arc::new(Semaphore::new(RUNNING_PER_PLUGIN)),
         outcomes,
         app: app.clone(),
     };
     let held = Arc::clone(&worker.held);
-    let recorder = tokio::spawn(record(app.clone(), Arc::clone(&held), recorded));
-    let heart = tokio::spawn(beat(app.clone(), Arc::clone(&held)));
+    let recorder = tokio::spawn(record(app.clone(), Arc::clone(&name), held, recorded));
     if app.is_alone() {
         // Whoever held something before is gone: this process alone holds the database.
         while let Err(error) = release_all(&app).await {
@@ -68,9 +69,7 @@ pub async fn run(app: App, mut stopped: watch::Receiver<()>) {
     drop(worker);
     // The recorder ends when every outcome is written.
     _ = recorder.await;
-    heart.abort();
-    let rest = held.list();
-    if let Err(error) = release(&app, &rest).await {
+    if let Err(error) = release(&app, &name).await {
         tracing::warn!(%error, "what was not begun could not be given back; it is taken up when the lease is over");
     }
 }
@@ -84,14 +83,23 @@ impl Held {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn list(&self) -> Vec<(DeliveryId, i64)> {
-        self.lock().iter().map(|(id, fence)| (*id, *fence)).collect()
+    fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// Lets go of a claim, unless the same delivery was claimed again since.
+    fn remove(&self, id: DeliveryId, fence: i64) {
+        if let Entry::Occupied(held) = self.lock().entry(id)
+            && *held.get() == fence
+        {
+            held.remove();
+        }
     }
 }
 
 struct Worker {
     app: App,
-    name: String,
+    name: Arc<str>,
     held: Arc<Held>,
     /// As many attempts run as the mailer may have calls; the others wait here, not in the plugin's queue.
     running: Arc<Semaphore>,
@@ -102,7 +110,8 @@ impl Worker {
     /// Begins what is due; answers how long nothing else will be.
     async fn claim(&self, attempts: &mut JoinSet<()>) -> Duration {
         let room = HELD - self.held.lock().len();
-        if room == 0 {
+        // Many small claims cost more than a few large ones: one transaction each.
+        if room < HELD / 2 {
             return POLL;
         }
         let claimed = async {
@@ -130,55 +139,59 @@ impl Worker {
             self.held.lock().insert(claim.id, claim.fence);
             let (app, running, outcomes) =
                 (self.app.clone(), Arc::clone(&self.running), self.outcomes.clone());
+            let held = Arc::clone(&self.held);
             attempts.spawn(async move {
                 let Ok(_permit) = running.acquire_owned().await else { return };
-                let outcome = attempt::attempt(&app, claim).await;
-                // The recorder outlives every attempt.
-                _ = outcomes.send(outcome).await;
+                let (id, fence) = (claim.id, claim.fence);
+                match attempt::attempt(&app, claim).await {
+                    // The recorder outlives every attempt.
+                    Some(outcome) => _ = outcomes.send(outcome).await,
+                    None => held.remove(id, fence),
+                }
             });
         }
         next
     }
 }
 
-/// The one writer of outcomes: commits whatever waits in one transaction.
-async fn record(app: App, held: Arc<Held>, mut outcomes: mpsc::Receiver<Outcome>) {
+/// The one writer of a worker's rows: commits whatever outcomes wait in one transaction, and renews the leases of what
+/// is still being worked on. One, so that it never waits for itself.
+async fn record(app: App, worker: Arc<str>, held: Arc<Held>, mut outcomes: mpsc::Receiver<Outcome>) {
     let mut batch = Vec::with_capacity(HELD);
-    while outcomes.recv_many(&mut batch, HELD).await > 0 {
-        let kept = loop {
-            match write(&app, &batch).await {
-                Ok(kept) => break kept,
-                Err(error) => pause(&error).await,
-            }
-        };
-        for (outcome, kept) in batch.drain(..).zip(kept) {
-            held.lock().remove(&outcome.id);
-            let took_ms = outcome.took.as_millis();
-            let (delivery, attempt) = (outcome.id, outcome.attempt);
-            match outcome.result {
-                _ if !kept => {
-                    tracing::warn!(%delivery, attempt, "an outcome came after its lease and is void")
-                }
-                Ok(_) => tracing::info!(%delivery, attempt, took_ms, "delivered"),
-                Err(failed) => {
-                    tracing::warn!(%delivery, attempt, took_ms, reason = failed.message, "not delivered")
+    let mut beat = tokio::time::interval(LEASE / 3);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            received = outcomes.recv_many(&mut batch, HELD) => match received {
+                0 => return,
+                _ => keep(&app, &held, &mut batch).await,
+            },
+            _ = beat.tick() => {
+                if !held.is_empty() && let Err(error) = renew(&app, &worker).await {
+                    tracing::warn!(%error, "leases could not be renewed; trying again");
                 }
             }
         }
     }
 }
 
-/// Renews the leases of what is still being worked on.
-async fn beat(app: App, held: Arc<Held>) {
-    let mut beat = tokio::time::interval(LEASE / 3);
-    loop {
-        beat.tick().await;
-        let held = held.list();
-        if held.is_empty() {
-            continue;
+async fn keep(app: &App, held: &Held, batch: &mut Vec<Outcome>) {
+    let kept = loop {
+        match write(app, batch).await {
+            Ok(kept) => break kept,
+            Err(error) => pause(&error).await,
         }
-        if let Err(error) = renew(&app, &held).await {
-            tracing::warn!(%error, "leases could not be renewed; trying again");
+    };
+    for (outcome, kept) in batch.drain(..).zip(kept) {
+        held.remove(outcome.id, outcome.fence);
+        let (delivery, attempt, took_ms) = (outcome.id, outcome.attempt, outcome.took.as_millis());
+        match outcome.result {
+            _ if !kept => tracing::warn!(%delivery, attempt, "an outcome came after its lease and is void"),
+            Ok(_) => tracing::info!(%delivery, attempt, took_ms, "delivered"),
+            // The reason stands in the database: it may name people.
+            Err(failed) => {
+                tracing::warn!(%delivery, attempt, took_ms, again = ?failed.again, "not delivered")
+            }
         }
     }
 }
@@ -190,15 +203,15 @@ async fn write(app: &App, outcomes: &[Outcome]) -> Result<Vec<bool>, db::Error> 
     Ok(kept)
 }
 
-async fn renew(app: &App, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
+async fn renew(app: &App, worker: &str) -> Result<(), db::Error> {
     let mut cx = app.begin(Caller::system()).await?;
-    outbox::renew(&mut cx, held).await?;
+    outbox::renew(&mut cx, worker).await?;
     cx.commit().await
 }
 
-async fn release(app: &App, held: &[(DeliveryId, i64)]) -> Result<(), db::Error> {
+async fn release(app: &App, worker: &str) -> Result<(), db::Error> {
     let mut cx = app.begin(Caller::system()).await?;
-    outbox::release(&mut cx, held).await?;
+    outbox::release(&mut cx, worker).await?;
     cx.commit().await
 }
 
