@@ -3,10 +3,10 @@
 CARGO ?= cargo
 TARGET := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 FRONTDESK := $(TARGET)/debug/frontdesk
-PLUGINS := email staff-online
+PLUGINS := $(patsubst %/plugin.toml,%,$(wildcard plugins/*/plugin.toml))
 COMPONENTS := $(TARGET)/plugins/.built
 # What goes into them, and what puts them together.
-PLUGIN_SOURCES := $(shell find plugins plugin-sdk host/src/cli host/src/plugins .cargo Cargo.toml -type f ! -name '*.md')
+PLUGIN_SOURCES := $(shell find plugins plugin-sdk host/src/cli host/src/plugins host/Cargo.toml .cargo Cargo.toml Cargo.lock -type f ! -name '*.md')
 
 # Where `make run` keeps its data, and where it listens.
 DATA ?= data
@@ -41,7 +41,7 @@ plugins: $(COMPONENTS) ## The plugins that ship with it, as WebAssembly componen
 $(COMPONENTS): $(PLUGIN_SOURCES)
 	sh plugins/toolchain.sh
 	$(CARGO) build $(SELECT) --bin frontdesk
-	$(FRONTDESK) plugin build $(PLUGINS:%=plugins/%) --out $(TARGET)/plugins
+	$(FRONTDESK) plugin build $(PLUGINS) --out $(TARGET)/plugins
 	touch $@
 
 test: build ## Every test, on SQLite and PostgreSQL, over real HTTP and SMTP (minutes)

@@ -1,10 +1,10 @@
 //! The running service: what every handler and worker shares.
 
 use std::{
-    fs::{DirBuilder, File, TryLockError},
+    fs::{self, DirBuilder, File, TryLockError},
     io,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -25,7 +25,7 @@ use frontdesk_core::{
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
-    bring_up::bring_up,
+    bring_up::{bring_up, check_mailer},
     config::{Config, Database, PublicUrl},
     lending::{LentMail, OwnApi},
     mail::{MailError, Stamp, Templates, Transport},
@@ -123,6 +123,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     let compiler = compiler.map_err(|source| BuildError::Data { path: config.data.clone(), source })?;
     let plugins = Plugins::new(settings(&config, &service, compiler), lend(&config, &service, &own_api)?)?;
     bring_up(&plugins, config.plugins.as_deref()).await;
+    check_mailer(&plugins, &config.mailer.plugin);
 
     let public_url = config.public_url(around.bound);
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -176,8 +177,13 @@ fn lend(config: &Config, service: &Service, own_api: &Arc<OwnApi>) -> Result<Hos
 }
 
 fn make_private(data: &Path) -> Result<(), BuildError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(data);
-    made.map_err(|source| BuildError::Data { path: data.into(), source })
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(data).and_then(|()| fs::metadata(data));
+    let found = made.map_err(|source| BuildError::Data { path: data.into(), source })?;
+    if found.permissions().mode() & 0o077 != 0 {
+        // Perhaps it is somebody's on purpose. What lies in it is private in any case.
+        tracing::warn!(data = %data.display(), "others may look into the data directory; chmod 700 closes it");
+    }
+    Ok(())
 }
 
 /// Opens a file that only its owner may read, and makes it if it is not there.

@@ -112,7 +112,10 @@ fn sentence(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();
     match text.split_once(", expected ") {
-        Some((_, expected)) if text.starts_with("invalid ") => format!("Expected {expected}."),
+        Some((_, expected)) if expected.starts_with("struct ") => "Expected an object.".into(),
+        Some((_, expected)) if text.starts_with("invalid ") || text.starts_with("unknown variant ") => {
+            format!("Expected {expected}.")
+        }
         _ => {
             let mut letters = text.chars();
             letters
@@ -141,8 +144,16 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         found.map(|axum::extract::Query(value)| Self(value)).map_err(|rejection| {
             let text = rejection.body_text();
             let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            let field = text.split('`').nth(1).or_else(|| text.split(": ").next()).unwrap_or_default();
-            Invalid::one(field, "malformed", format!("In the query: {text}.")).into()
+            match text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+                Some((field, expected)) => {
+                    Invalid::one(field, "unknown", format!("There is no such parameter{expected}."))
+                }
+                None => {
+                    let (field, wrong) = text.split_once(": ").unwrap_or(("", text));
+                    Invalid::one(field, "malformed", format!("In the query: {wrong}."))
+                }
+            }
+            .into()
         })
     }
 }
@@ -272,6 +283,7 @@ mod tests {
         );
         assert_eq!(refusal(r#"{"name": 12345}"#), r#"422 "name" "Expected a string.""#);
         assert_eq!(refusal(r#"["a"]"#), r#"422 "" "Expected an object.""#);
+        assert_eq!(refusal("null"), r#"422 "" "Expected an object.""#);
         assert_eq!(refusal("{"), "400 null null");
         assert_eq!(refusal(r#"{"name": "a"} {}"#), "400 null null");
     }

@@ -130,8 +130,13 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let ask = "Ask whoever invited you to send a new link.";
         match error {
-            Error::Unknown => Self::with_detail(Code::InvitationUnknown, "Check that the link is complete."),
-            Error::Used => Self::with_detail(Code::InvitationUsed, "Log in with what was chosen then."),
+            Error::Unknown => {
+                Self::with_detail(Code::InvitationUnknown, "Check that the link, or the id, is complete.")
+            }
+            Error::Used => Self::with_detail(
+                Code::InvitationUsed,
+                "It brought somebody in, who logs in with what they chose then.",
+            ),
             Error::Expired => Self::with_detail(Code::InvitationExpired, ask),
             Error::Replaced => {
                 Self::with_detail(Code::InvitationReplaced, "Use the link in the latest mail.")

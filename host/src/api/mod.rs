@@ -92,6 +92,7 @@ fn description(app: &App) -> OpenApi {
         ..OpenApi::default()
     };
     let components = document.components.get_or_insert_default();
+    components.responses.insert("Problem".into(), aide::openapi::ReferenceOr::Item(problem::response()));
     let session = scheme("The token of `POST /v1/admin/session`.");
     let cookie = SecurityScheme::ApiKey {
         location: aide::openapi::ApiKeyLocation::Cookie,

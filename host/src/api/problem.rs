@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use aide::{
     OperationOutput,
-    generate::GenContext,
-    openapi::{MediaType, Operation, Response as ResponseDoc, SchemaObject},
+    openapi::{MediaType, Response as ResponseDoc, SchemaObject},
 };
 use axum::{
     body::Body,
@@ -18,7 +17,7 @@ use frontdesk_core::{
     password,
     roles::Permission,
 };
-use schemars::JsonSchema;
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 
 macro_rules! codes {
@@ -233,30 +232,30 @@ impl From<password::Refused> for Problem {
 
 impl From<Invalid> for Problem {
     fn from(invalid: Invalid) -> Self {
-        Self { errors: invalid.0, ..Self::new(Code::Invalid) }
+        Self {
+            errors: invalid.0,
+            ..Self::with_detail(Code::Invalid, "errors says which, and what is wanted.")
+        }
     }
 }
 
+/// How every failure looks in the API's description.
+pub(super) fn response() -> ResponseDoc {
+    let mut schemas = SchemaGenerator::new(
+        SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true),
+    );
+    let json_schema = schemas.root_schema_for::<Document<'_>>();
+    let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
+    ResponseDoc {
+        description: "A problem document (RFC 9457); `code` says which.".into(),
+        content: [("application/problem+json".into(), MediaType { schema, ..MediaType::default() })].into(),
+        ..ResponseDoc::default()
+    }
+}
+
+// The route table describes which failures an operation has.
 impl OperationOutput for Problem {
     type Inner = Self;
-
-    fn operation_response(ctx: &mut GenContext, _: &mut Operation) -> Option<ResponseDoc> {
-        let json_schema = ctx.schema.subschema_for::<Document<'_>>();
-        let schema = Some(SchemaObject { json_schema, external_docs: None, example: None });
-        Some(ResponseDoc {
-            description: "A problem document (RFC 9457); `code` says which.".into(),
-            content: [("application/problem+json".into(), MediaType { schema, ..MediaType::default() })]
-                .into(),
-            ..ResponseDoc::default()
-        })
-    }
-
-    fn inferred_responses(
-        ctx: &mut GenContext,
-        operation: &mut Operation,
-    ) -> Vec<(Option<u16>, ResponseDoc)> {
-        Self::operation_response(ctx, operation).map(|response| (None, response)).into_iter().collect()
-    }
 }
 
 #[cfg(test)]

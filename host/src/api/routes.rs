@@ -8,6 +8,7 @@ use aide::{
         ApiRouter,
         routing::{self, ApiMethodRouter},
     },
+    openapi::{Operation, Parameter, ReferenceOr, StatusCode},
     transform::TransformOperation,
 };
 use axum::{
@@ -20,6 +21,9 @@ use serde_json::json;
 
 use super::{guard, problem::Code};
 use crate::App;
+
+/// Where the document describes every failure, once.
+pub(super) const PROBLEM_RESPONSE: &str = "#/components/responses/Problem";
 
 /// Whose sessions an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,10 +79,23 @@ impl Op {
         Self { problems, ..self }
     }
 
-    fn describe<'t>(&self, operation: TransformOperation<'t>) -> TransformOperation<'t> {
-        let mut codes: Vec<_> = self.problems.to_vec();
+    /// Every code the operation may answer, its own and those of its kind.
+    fn codes(&self, operation: &Operation) -> Vec<Code> {
+        let mut codes = self.problems.to_vec();
+        codes.extend([Code::Internal, Code::Overloaded, Code::TryAgain]);
+        if operation.request_body.is_some() {
+            codes.extend([Code::Malformed, Code::TooLarge, Code::UnsupportedMediaType, Code::Invalid]);
+        }
+        let parameters = operation.parameters.iter().filter_map(ReferenceOr::as_item);
+        for parameter in parameters {
+            match parameter {
+                Parameter::Path { .. } => codes.push(Code::NotFound),
+                Parameter::Query { .. } => codes.push(Code::Invalid),
+                Parameter::Header { .. } | Parameter::Cookie { .. } => {}
+            }
+        }
         if self.audience == Audience::Staff {
-            codes.push(Code::LoginRequired);
+            codes.extend([Code::LoginRequired, Code::OriginRefused]);
         }
         if self.permission.is_some() {
             codes.push(Code::PermissionRequired);
@@ -86,8 +103,20 @@ impl Op {
         if self.confirmation {
             codes.push(Code::ConfirmationRequired);
         }
-        codes.sort_by_key(|code| (code.status(), code.name()));
-        let codes: Vec<_> = codes.into_iter().map(Code::name).collect();
+        codes.sort_unstable_by_key(|code| (code.status(), code.name()));
+        codes.dedup();
+        codes
+    }
+
+    fn describe<'t>(&self, operation: TransformOperation<'t>) -> TransformOperation<'t> {
+        let mut operation = operation.id(self.id).tag(self.tag).summary(self.summary);
+        let inner = operation.inner_mut();
+        let codes = self.codes(inner);
+        let responses = &mut inner.responses.get_or_insert_default().responses;
+        for code in &codes {
+            let problem = ReferenceOr::ref_(PROBLEM_RESPONSE);
+            responses.entry(StatusCode::Code(code.status())).or_insert(problem);
+        }
         let audience = match self.audience {
             Audience::Public => "public",
             Audience::Staff => "staff",
@@ -96,10 +125,9 @@ impl Op {
             "audience": audience,
             "permission": self.permission.map(Permission::slug),
             "confirmation": self.confirmation,
-            "problems": codes,
+            "problems": codes.into_iter().map(Code::name).collect::<Vec<_>>(),
         });
-        let mut operation = operation.id(self.id).tag(self.tag).summary(self.summary);
-        operation.inner_mut().extensions.insert("x-frontdesk".into(), extension);
+        inner.extensions.insert("x-frontdesk".into(), extension);
         match self.audience {
             Audience::Public => operation,
             Audience::Staff => operation.security_requirement("session").security_requirement("cookie"),

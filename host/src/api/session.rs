@@ -128,10 +128,17 @@ impl OperationOutput for LoggedIn {
 impl From<sessions::Error> for Problem {
     fn from(error: sessions::Error) -> Self {
         match error {
-            sessions::Error::Refused => Self::new(Code::LoginRefused),
+            sessions::Error::Refused => login_refused(),
             sessions::Error::Db(error) => error.into(),
         }
     }
+}
+
+fn login_refused() -> Problem {
+    Problem::with_detail(
+        Code::LoginRefused,
+        "Check both. Which of them it was, and whether the login exists, is not told.",
+    )
 }
 
 async fn log_in(State(app): State<App>, guest: Guest, Json(body): Json<LogIn>) -> Result<LoggedIn, Problem> {
@@ -145,8 +152,7 @@ async fn log_in(State(app): State<App>, guest: Guest, Json(body): Json<LogIn>) -
     };
     match (started, login) {
         (Ok(token), Some(login)) => {
-            let staff =
-                staff::find(&mut cx, login.id).await?.ok_or_else(|| Problem::new(Code::LoginRefused))?;
+            let staff = staff::find(&mut cx, login.id).await?.ok_or_else(login_refused)?;
             cx.commit().await?;
             Ok(LoggedIn::new(&token, body.session, staff.into()))
         }
@@ -154,7 +160,7 @@ async fn log_in(State(app): State<App>, guest: Guest, Json(body): Json<LogIn>) -
         (_, login) => {
             sessions::refuse(&mut cx, login.map(|login| login.id)).await?;
             cx.commit().await?;
-            Err(Problem::new(Code::LoginRefused))
+            Err(login_refused())
         }
     }
 }

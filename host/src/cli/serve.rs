@@ -84,10 +84,12 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let worker = tokio::spawn(delivery::run(app.clone(), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(app.clone(), stopped.clone()));
 
+    // Before anybody knows that there is something to stop.
+    let asked_to_stop = asked_to_stop()?;
     announce(&app, bound).await?;
     let server = tokio::spawn(server::serve(listener, router, stopped));
 
-    asked_to_stop().await?;
+    asked_to_stop.await;
     tracing::info!("stopping: no new requests, what runs is finished");
     app.stop();
     drop(stop);
@@ -105,11 +107,13 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
 
 async fn announce(app: &App, bound: SocketAddr) -> Result<(), Box<dyn std::error::Error>> {
     let link = app.first_administrator().await?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "listening on http://{bound}")?;
+    let mut lines = format!("listening on http://{bound}\n");
     if let Some(link) = link {
-        writeln!(out, "first administrator: {link}")?;
+        lines += &format!("first administrator: {link}\n");
     }
+    // At once: whoever waits for the first line finds the second one, too.
+    let mut out = io::stdout().lock();
+    out.write_all(lines.as_bytes())?;
     out.flush()?;
     Ok(())
 }
@@ -132,12 +136,13 @@ async fn keep_house(app: App, mut stopped: watch::Receiver<()>) {
     }
 }
 
-async fn asked_to_stop() -> io::Result<()> {
+fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+    })
 }

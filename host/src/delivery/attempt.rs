@@ -54,6 +54,12 @@ async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
     let plugin = app.plugins().get(mailer).ok_or_else(|| {
         later(format!("there is no plugin {mailer}, which [mailer] names; install it, or name another one"))
     })?;
+    // Mail goes to those only whom the manifest says it is for: it carries the link.
+    if !plugin.sends_mail() {
+        return Err(later(format!(
+            "the plugin {mailer}, which [mailer] names, sends no mail; name another one"
+        )));
+    }
 
     let link = app.invitation_link(token);
     let (mail, label) = match claim.content {

@@ -110,7 +110,9 @@ impl Plugin {
         self.journal.lines()
     }
 
-    pub(super) fn sends_mail(&self) -> bool {
+    /// Whether it is given recipients, and may use `mail`.
+    #[must_use]
+    pub fn sends_mail(&self) -> bool {
         self.manifest.notifier.as_ref().is_some_and(|notifier| notifier.email)
     }
 }
