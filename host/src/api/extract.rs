@@ -34,10 +34,6 @@ pub(super) struct NoContent;
 #[derive(Debug)]
 pub(super) struct Path<T>(pub T);
 
-/// The parameters in the query, as a struct.
-#[derive(Debug)]
-pub(super) struct Query<T>(pub T);
-
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
@@ -136,28 +132,6 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let found = axum::extract::Query::from_request_parts(parts, state).await;
-        found.map(|axum::extract::Query(value)| Self(value)).map_err(|rejection| {
-            let text = rejection.body_text();
-            let text = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            match text.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
-                Some((field, expected)) => {
-                    Invalid::one(field, "unknown", format!("There is no such parameter{expected}."))
-                }
-                None => {
-                    let (field, wrong) = text.split_once(": ").unwrap_or(("", text));
-                    Invalid::one(field, "malformed", format!("In the query: {wrong}."))
-                }
-            }
-            .into()
-        })
-    }
-}
-
 /// For `PATCH`: tells a field that is `null` (clear it) from one that is absent (leave it alone).
 pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
@@ -192,12 +166,6 @@ impl<T: JsonSchema> OperationInput for Json<T> {
 impl<T: JsonSchema> OperationInput for Path<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         axum::extract::Path::<T>::operation_input(ctx, operation);
-    }
-}
-
-impl<T: JsonSchema> OperationInput for Query<T> {
-    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
-        axum::extract::Query::<T>::operation_input(ctx, operation);
     }
 }
 

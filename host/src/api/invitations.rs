@@ -17,9 +17,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    extract::{Created, Json, NoContent, Path, Query, present},
+    extract::{Created, Json, NoContent, Path, present},
     guard::{Guest, Member},
-    page::{self, Page},
+    page::{List, Page},
     problem::{Code, Problem},
     routes::{Op, Routes},
     session::{LoggedIn, SessionKind},
@@ -215,20 +215,14 @@ impl StaffInvitationView {
 struct StaffInvitationList {
     /// Without it, what can still be acted on: pending and expired.
     state: Option<Status>,
-    /// 1 to 200.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Also count them.
-    total: Option<bool>,
 }
 
 async fn list(
     State(app): State<App>,
-    Query(query): Query<StaffInvitationList>,
+    list: List<StaffInvitationList>,
 ) -> Result<Json<Page<StaffInvitationView>>, Problem> {
-    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
     let now = app.now();
-    let page = invitations::list(&mut app.read().await?, query.state, &request).await?;
+    let page = invitations::list(&mut app.read().await?, list.filter.state, &list.request).await?;
     Ok(Json(Page::of(page, |invitation| StaffInvitationView::new(invitation, now))))
 }
 

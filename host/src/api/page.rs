@@ -1,11 +1,104 @@
 //! Lists, as the API speaks of them.
 
+use aide::{
+    OperationInput,
+    generate::GenContext,
+    openapi::Operation,
+    operation::{ParamLocation, add_parameters, parameters_from_schema},
+};
+use axum::{extract::FromRequestParts, http::request::Parts};
 use frontdesk_core::{
     invalid::Invalid,
     page::{self, PageRequest, Total},
 };
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+use super::problem::Problem;
+
+/// What part of which list is wanted: the query's `limit`, `cursor` and `total`, and the list's own filter.
+#[derive(Debug)]
+pub(super) struct List<F> {
+    pub filter: F,
+    pub request: PageRequest,
+}
+
+/// Of lists that are given whole.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Unfiltered {}
+
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "describes the parameters that List reads one by one")]
+struct PageParameters {
+    #[schemars(range(min = 1, max = 200))]
+    limit: Option<i64>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+    /// Also count them.
+    total: Option<bool>,
+}
+
+/// Records per page unless the request says otherwise.
+const DEFAULT: i64 = 25;
+
+impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for List<F> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
+    }
+}
+
+impl<F: DeserializeOwned> List<F> {
+    fn parse(query: &str) -> Result<Self, Invalid> {
+        let (mut limit, mut cursor, mut total, mut rest) = (DEFAULT, None, false, Vec::new());
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        for (key, value) in pairs {
+            match key.as_str() {
+                "limit" => {
+                    let number = value.parse().map_err(|_| "A limit is a number from 1 to 200.");
+                    limit = number.map_err(|text| Invalid::one("limit", "malformed", text))?;
+                }
+                "cursor" => cursor = Some(value),
+                "total" => {
+                    let truth = value.parse().map_err(|_| "Say true or false.");
+                    total = truth.map_err(|text| Invalid::one("total", "malformed", text))?;
+                }
+                _ => rest.push((key, value)),
+            }
+        }
+        let request = PageRequest::new(limit, cursor.as_deref(), total)?;
+        Ok(Self { filter: filter(&rest)?, request })
+    }
+}
+
+fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Invalid> {
+    let text = serde_urlencoded::to_string(pairs).unwrap_or_default();
+    let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
+    serde_path_to_error::deserialize(pairs).map_err(|error| {
+        let (path, cause) = (error.path().to_string(), error.inner().to_string());
+        let named = |prefix| cause.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
+        if let Some(field) = named("unknown field `") {
+            return Invalid::one(field, "unknown", "This list has no such parameter.");
+        }
+        if let Some(field) = named("duplicate field `") {
+            return Invalid::one(field, "malformed", "Give it once.");
+        }
+        // Without what was sent: it may be in the wrong place.
+        let expected = cause.split_once(", expected ").map_or("another value", |(_, expected)| expected);
+        Invalid::one(&path, "malformed", format!("Expected {expected}."))
+    })
+}
+
+impl<F: JsonSchema> OperationInput for List<F> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        for schema in [ctx.schema.subschema_for::<F>(), ctx.schema.subschema_for::<PageParameters>()] {
+            let parameters = parameters_from_schema(ctx, schema, ParamLocation::Query);
+            add_parameters(ctx, operation, parameters);
+        }
+    }
+}
 
 /// A page of a list.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -21,18 +114,6 @@ pub(super) struct Page<T> {
     pub total_at_least: Option<i64>,
 }
 
-/// Records per page unless the request says otherwise.
-const DEFAULT: i64 = 25;
-
-/// The request behind the query's `limit`, `cursor` and `total`.
-pub(super) fn request(
-    limit: Option<i64>,
-    cursor: Option<&str>,
-    total: Option<bool>,
-) -> Result<PageRequest, Invalid> {
-    PageRequest::new(limit.unwrap_or(DEFAULT), cursor, total.unwrap_or(false))
-}
-
 impl<T> Page<T> {
     pub(super) fn of<U>(page: page::Page<U>, view: impl FnMut(U) -> T) -> Self {
         let (total, total_at_least) = match page.total {
@@ -46,5 +127,40 @@ impl<T> Page<T> {
             total,
             total_at_least,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Eq, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Colour {
+        Red,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Filter {
+        colour: Option<Colour>,
+    }
+
+    fn refusal(query: &str) -> String {
+        let wrong = List::<Filter>::parse(query).unwrap_err().0.remove(0);
+        format!("{} {} {}", wrong.field, wrong.code, wrong.message)
+    }
+
+    #[test]
+    fn a_query_is_read_whole_or_the_parameter_that_is_wrong_is_named() {
+        assert_eq!(List::<Filter>::parse("colour=red&limit=5").unwrap().filter.colour, Some(Colour::Red));
+        assert!(List::<Filter>::parse("").unwrap().filter.colour.is_none());
+        assert_eq!(refusal("colour=sekret"), "colour malformed Expected `red`.");
+        assert_eq!(refusal("color=red"), "color unknown This list has no such parameter.");
+        assert_eq!(refusal("total=yes"), "total malformed Say true or false.");
+        assert_eq!(refusal("limit=many"), "limit malformed A limit is a number from 1 to 200.");
+        assert_eq!(refusal("limit=0"), "limit malformed A limit is a number from 1 to 200.");
+        assert_eq!(refusal("colour=red&colour=red"), "colour malformed Give it once.");
+        assert_eq!(List::<Unfiltered>::parse("x=1").unwrap_err().0[0].field, "x");
     }
 }

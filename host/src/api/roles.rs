@@ -10,8 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    extract::{Json, Path, Query},
-    page::{self, Page},
+    extract::{Json, Path},
+    page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
 };
@@ -63,22 +63,8 @@ impl From<Role> for RoleView {
     }
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct RoleList {
-    /// 1 to 200.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Also count them.
-    total: Option<bool>,
-}
-
-async fn list(
-    State(app): State<App>,
-    Query(query): Query<RoleList>,
-) -> Result<Json<Page<RoleView>>, Problem> {
-    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
-    let page = roles::list(&mut app.read().await?, &request).await?;
+async fn list(State(app): State<App>, list: List<Unfiltered>) -> Result<Json<Page<RoleView>>, Problem> {
+    let page = roles::list(&mut app.read().await?, &list.request).await?;
     Ok(Json(Page::of(page, RoleView::from)))
 }
 

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    extract::{Json, Path, Query},
-    page::{self, Page},
+    extract::{Json, Path},
+    page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
 };
@@ -95,19 +95,10 @@ fn gravatar(email: &str) -> String {
 struct StaffList {
     /// Both without it.
     state: Option<staff::State>,
-    /// 1 to 200.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Also count them.
-    total: Option<bool>,
 }
 
-async fn list(
-    State(app): State<App>,
-    Query(query): Query<StaffList>,
-) -> Result<Json<Page<StaffView>>, Problem> {
-    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
-    let page = staff::list(&mut app.read().await?, query.state, &request).await?;
+async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffView>>, Problem> {
+    let page = staff::list(&mut app.read().await?, list.filter.state, &list.request).await?;
     Ok(Json(Page::of(page, StaffView::from)))
 }
 
@@ -154,21 +145,10 @@ impl From<Online> for StaffOnlineView {
     }
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct StaffOnlineList {
-    /// 1 to 200.
-    limit: Option<i64>,
-    cursor: Option<String>,
-    /// Also count them.
-    total: Option<bool>,
-}
-
 async fn online(
     State(app): State<App>,
-    Query(query): Query<StaffOnlineList>,
+    list: List<Unfiltered>,
 ) -> Result<Json<Page<StaffOnlineView>>, Problem> {
-    let request = page::request(query.limit, query.cursor.as_deref(), query.total)?;
-    let page = staff::online(&mut app.read().await?, &request).await?;
+    let page = staff::online(&mut app.read().await?, &list.request).await?;
     Ok(Json(Page::of(page, StaffOnlineView::from)))
 }
