@@ -26,11 +26,16 @@ use errors::{Stage, Trouble};
 
 /// Servers commonly close idle connections after a minute or more.
 const IDLE: Duration = Duration::from_secs(45);
+/// All steps of a message together, in `timeout_s`: each recipient is a step, and a server that answers each of them
+/// just in time would hold a connection for an hour. With the default of 30 s that is five minutes.
+const STEPS: u32 = 10;
 
 pub struct SmtpTransport {
     config: Smtp,
     tls: Option<TlsParameters>,
     hello: ClientId,
+    /// For a message, from waiting for a connection to the server's last answer.
+    total: Duration,
     idle: Mutex<Vec<Idle>>,
     /// Bounds the connections in use, as most servers bound them per client.
     slots: Semaphore,
@@ -77,26 +82,26 @@ impl SmtpTransport {
         Ok(Self {
             tls: tls_parameters(config)?,
             hello: ClientId::default(),
+            total: config.timeout.saturating_mul(STEPS),
             idle: Mutex::new(Vec::new()),
             slots: Semaphore::new(usize::try_from(config.connections).unwrap_or(Semaphore::MAX_PERMITS)),
             config: config.clone(),
         })
     }
 
+    /// Ends within [`STEPS`] times the configured timeout, whatever the server does.
     pub(super) async fn submit(&self, envelope: &Envelope, message: &[u8]) -> Result<String, MailError> {
+        let handed = timeout(self.total, self.hand_over(envelope, message)).await;
+        handed.unwrap_or(Err(Trouble::Slow(self.total))).map_err(|trouble| trouble.explain(&self.config))
+    }
+
+    async fn hand_over(&self, envelope: &Envelope, message: &[u8]) -> Result<String, Trouble> {
         let _slot = self.slots.acquire().await.expect("the semaphore is never closed");
-        let (mut connection, options) = match self.connection(envelope, message).await {
-            Ok(ready) => ready,
-            Err(trouble) => return Err(trouble.explain(&self.config)),
-        };
+        let (mut connection, options) = self.connection(envelope, message).await?;
         // From here on an error drops the connection, which closes it: the server forgets what was begun.
-        match self.converse(&mut connection, envelope, options, message).await {
-            Ok(response) => {
-                self.park(connection);
-                Ok(errors::one_line(&response.message().collect::<Vec<_>>().join(" ")))
-            }
-            Err(trouble) => Err(trouble.explain(&self.config)),
-        }
+        let response = self.converse(&mut connection, envelope, options, message).await?;
+        self.park(connection);
+        Ok(errors::one_line(&response.message().collect::<Vec<_>>().join(" ")))
     }
 
     async fn converse(

@@ -15,8 +15,9 @@ use super::capability::mail::{MAX_MESSAGE_BYTES, Mail};
 use super::capability::random::{BYTES_PER_CALL, Random};
 use super::capability::service::{Service, ServiceAccess};
 use super::capability::{BoxFuture, HostServices};
+use super::clocks::{Clocks, Late};
 use super::engine::{Allocation, Ticker};
-use super::limits::{LimitHit, Limiter, TICK_MS, TRANSFER_BYTES};
+use super::limits::{LimitHit, Limiter, TRANSFER_BYTES};
 use super::manifest::Limits;
 use super::registry::Plugin;
 
@@ -80,7 +81,7 @@ fn raise(key: &str, now: u32, max: u32) -> String {
 #[derive(Debug)]
 pub(super) struct CallState {
     limiter: Limiter,
-    ticks_left: u32,
+    clocks: Clocks,
     pub(super) log: Log,
     pub(super) clock: Clock,
     pub(super) random: Random,
@@ -89,16 +90,26 @@ pub(super) struct CallState {
 }
 
 impl CallState {
-    pub(super) fn new(plugin: &Plugin, host: &HostServices, widget: Option<(usize, ServiceAccess)>) -> Self {
+    pub(super) fn new(
+        plugin: &Plugin,
+        host: &HostServices,
+        clocks: Clocks,
+        widget: Option<(usize, ServiceAccess)>,
+    ) -> Self {
         let manifest = plugin.manifest();
         Self {
             limiter: Limiter::new(&manifest.limits),
-            ticks_left: manifest.limits.cpu_ms.div_ceil(TICK_MS),
-            log: Log::new(Arc::clone(&plugin.journal)),
+            log: Log::new(Arc::clone(&plugin.journal), clocks.clone()),
             clock: Clock::new(Arc::clone(&host.now_ms)),
             random: Random::new(Arc::clone(&host.random)),
-            mail: Mail::new(Arc::clone(&host.mail), plugin.sends_mail()),
-            service: Service::new(Arc::clone(&host.service), Arc::clone(&plugin.manifest), widget),
+            mail: Mail::new(Arc::clone(&host.mail), plugin.sends_mail(), clocks.clone()),
+            service: Service::new(
+                Arc::clone(&host.service),
+                Arc::clone(&plugin.manifest),
+                widget,
+                clocks.clone(),
+            ),
+            clocks,
         }
     }
 }
@@ -164,6 +175,11 @@ impl Runner {
         self.runtime.as_ref().expect("the runtime is taken by drop alone").handle()
     }
 
+    /// The clocks of a call that is yet to start.
+    pub(super) fn clocks(&self, plugin: &Plugin) -> Clocks {
+        Clocks::new(self.ticker.ticks(), &plugin.manifest().limits)
+    }
+
     /// Runs `work` on a fresh store. Dropping the future ends the call.
     pub(super) async fn run<R, F>(
         &self,
@@ -180,25 +196,30 @@ impl Runner {
         let permits = plugin.admission.enter(&self.slots).await?;
         let limits = plugin.manifest().limits;
         let transfer_bytes = TRANSFER_BYTES + if plugin.sends_mail() { MAX_MESSAGE_BYTES } else { 0 };
+        let clocks = state.clocks.clone();
         let mut store = Store::new(&self.engine, state);
         store.limiter(|state| &mut state.limiter);
         store.set_hostcall_fuel(transfer_bytes);
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|mut context| {
-            let ticks = &mut context.data_mut().ticks_left;
-            *ticks = ticks.checked_sub(1).ok_or(LimitHit::Cpu)?;
-            Ok(UpdateDeadline::YieldCustom(1, Box::pin(yield_now())))
+        store.epoch_deadline_callback(|context| {
+            let clocks = context.data().clocks.clone();
+            clocks.charge()?;
+            let others_first = async move {
+                yield_now().await;
+                clocks.resume();
+            };
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(others_first)))
         });
 
         let plugin = Arc::clone(plugin);
         let ticks = self.ticker.run();
         let call = self.handle().spawn(async move {
             let _held = (permits, ticks);
-            let wall = Duration::from_millis(limits.wall_ms.into());
-            match tokio::time::timeout(wall, work(&mut store, &plugin)).await {
+            clocks.start(&limits);
+            match clocks.watch(work(&mut store, &plugin)).await {
                 Ok(Ok(answer)) => Ok(answer),
                 Ok(Err(error)) => Err(diagnose(&error, &store, &plugin, transfer_bytes)),
-                Err(_) => {
+                Err(Late) => {
                     let error = CallError::WallTimeout { limit_ms: limits.wall_ms };
                     plugin.journal.write(Level::Error, error.to_string());
                     Err(error)

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ pub(super) struct Ticker {
 struct TickerShared {
     running: AtomicUsize,
     stopped: AtomicBool,
+    /// How many ticks there were: what calls are charged with.
+    ticks: Arc<AtomicU64>,
 }
 
 impl Ticker {
@@ -140,12 +142,17 @@ impl Ticker {
                         thread::park();
                     } else {
                         thread::sleep(tick);
+                        inside.ticks.fetch_add(1, Ordering::Relaxed);
                         engine.increment_epoch();
                     }
                 }
             })
             .map_err(EngineError::Thread)?;
         Ok(Self { shared, thread: handle.thread().clone(), _handle: handle })
+    }
+
+    pub(super) fn ticks(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.shared.ticks)
     }
 
     /// Ticks come while the guard lives.

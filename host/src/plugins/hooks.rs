@@ -36,7 +36,7 @@ impl Plugins {
         rule: &Json,
     ) -> Result<Result<Option<String>, Failure>, CallError> {
         let (settings, rule) = (settings.to_string(), rule.to_string());
-        let mut state = CallState::new(plugin, &self.host, None);
+        let mut state = self.state(plugin, None);
         state.mail.allow(&notification.recipients);
         let answer = self.runner.run(plugin, state, move |store, plugin| {
             Box::pin(async move {
@@ -61,13 +61,12 @@ impl Plugins {
         settings: &Json,
     ) -> Result<Result<Option<String>, Failure>, CallError> {
         let settings = settings.to_string();
-        let answer =
-            self.runner.run(plugin, CallState::new(plugin, &self.host, None), move |store, plugin| {
-                Box::pin(async move {
-                    let guest = notifier(store, plugin).await?;
-                    guest.frontdesk_plugin_notifier().call_check(store, &settings).await
-                })
-            });
+        let answer = self.runner.run(plugin, self.state(plugin, None), move |store, plugin| {
+            Box::pin(async move {
+                let guest = notifier(store, plugin).await?;
+                guest.frontdesk_plugin_notifier().call_check(store, &settings).await
+            })
+        });
         Ok(match answer.await? {
             Ok(sentence) => Ok(bounded("check() answered with a sentence", sentence, MAX_SENTENCE_BYTES)?),
             Err(failure) => Err(tidy(plugin, failure)),
@@ -87,14 +86,13 @@ impl Plugins {
         rule: &Json,
     ) -> Result<Result<Vec<Choice>, Failure>, CallError> {
         let (settings, rule) = (settings.to_string(), rule.to_string());
-        let answer =
-            self.runner.run(plugin, CallState::new(plugin, &self.host, None), move |store, plugin| {
-                Box::pin(async move {
-                    let guest = notifier(store, plugin).await?;
-                    let guest = guest.frontdesk_plugin_notifier();
-                    guest.call_options(store, &field, &search, &settings, &rule).await
-                })
-            });
+        let answer = self.runner.run(plugin, self.state(plugin, None), move |store, plugin| {
+            Box::pin(async move {
+                let guest = notifier(store, plugin).await?;
+                let guest = guest.frontdesk_plugin_notifier();
+                guest.call_options(store, &field, &search, &settings, &rule).await
+            })
+        });
         match answer.await? {
             Ok(choices) if choices.len() > MAX_CHOICES => Err(CallError::Answer(format!(
                 "options() answered with {} choices; {MAX_CHOICES} are allowed, narrow them by what was typed",
@@ -180,6 +178,10 @@ impl Plugins {
         })
     }
 
+    fn state(&self, plugin: &Plugin, widget: Option<(usize, ServiceAccess)>) -> CallState {
+        CallState::new(plugin, &self.host, self.runner.clocks(plugin), widget)
+    }
+
     fn widget_state(
         &self,
         plugin: &Plugin,
@@ -197,7 +199,7 @@ impl Plugins {
             let message = format!("widget {} is shared and is rendered without a viewer", request.widget);
             return Err(CallError::Request(message));
         }
-        Ok(CallState::new(plugin, &self.host, Some((index, access))))
+        Ok(self.state(plugin, Some((index, access))))
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::manifest::embed;
 use super::testing::{
-    MAILER, Mailbox, NOTIFIER, TempDir, WIDGET, engine, host, notification, notifier, settings, widget,
+    MAILER, Mailbox, Mute, NOTIFIER, TempDir, WIDGET, engine, host, notification, notifier, settings, widget,
 };
 use super::*;
 
@@ -69,10 +69,35 @@ async fn one_that_takes_its_time_is_stopped_by_the_clock() {
 #[tokio::test]
 async fn one_that_waits_for_ever_on_the_host_is_stopped_by_the_clock() {
     let dir = TempDir::new();
-    let stuck = Arc::new(Mailbox::stuck());
-    let plugins = Plugins::new(settings(dir.path()), host(stuck)).expect("it starts");
-    let plugin = load(&plugins, mailer(&format!("{MAILER}[limits]\nwall_ms = 60\n"))).await;
-    assert_eq!(send(&plugins, &plugin).await, Err(CallError::WallTimeout { limit_ms: 60 }));
+    let services = HostServices { service: Arc::new(Mute), ..host(Arc::default()) };
+    let plugins = Plugins::new(settings(dir.path()), services).expect("it starts");
+    let imports = r#"(import "frontdesk:plugin/service@0.1.0" "get" (func $get (param i32 i32 i32)))"#;
+    let data = r#"(data (i32.const 16) "/v1/admin/staff/online")"#;
+    let body = "(call $get (i32.const 16) (i32.const 22) (i32.const 2048)) i32.const 1024";
+    let manifest = format!("{WIDGET}[limits]\nwall_ms = 60\n");
+    let plugin = load(&plugins, widget(&manifest, imports, data, body)).await;
+    let end = plugins.widget_render(&plugin, request("online"), nobody()).await;
+    assert_eq!(end, Err(CallError::WallTimeout { limit_ms: 60 }));
+}
+
+#[tokio::test]
+async fn a_mail_that_takes_longer_than_the_call_may_is_sent_once_and_told() {
+    let dir = TempDir::new();
+    let slow = Arc::new(Mailbox::slow(Duration::from_millis(800)));
+    let plugins = Plugins::new(settings(dir.path()), host(slow.clone())).expect("it starts");
+    let plugin = load(&plugins, mailer(&format!("{MAILER}[limits]\nwall_ms = 400\n"))).await;
+    assert_eq!(send(&plugins, &plugin).await, Ok(Ok(Some("id-1".to_owned()))));
+    assert_eq!(slow.taken().len(), 1);
+}
+
+#[tokio::test]
+async fn one_that_fills_memory_pays_for_the_time_that_takes() {
+    // Each instruction takes many ticks, and there is one chance to interrupt it in between.
+    let module = "(memory $big 3200)";
+    let fill = "(memory.fill $big (i32.const 0) (i32.const 1) (i32.const 209715200))";
+    let limits = "[limits]\ncpu_ms = 50\nwall_ms = 60000\nmemory_mb = 256\n";
+    let (end, _) = end_of(limits, "", module, &format!("(loop {fill} (br 0)) unreachable")).await;
+    assert_eq!(end, CallError::CpuBudget { limit_ms: 50 });
 }
 
 #[tokio::test]
@@ -329,7 +354,7 @@ async fn a_shared_widget_knows_no_viewer() {
 #[tokio::test]
 async fn the_257th_waiting_call_of_a_plugin_is_refused() {
     let dir = TempDir::new();
-    let stuck = Arc::new(Mailbox::stuck());
+    let stuck = Arc::new(Mailbox::slow(Duration::MAX));
     let plugins = Plugins::new(settings(dir.path()), host(stuck)).expect("it starts");
     let busy = load(&plugins, mailer(MAILER)).await;
     let good = load(&plugins, notifier(NOTIFIER, "", "", OK)).await;

@@ -8,6 +8,7 @@
 mod bindings;
 mod call;
 pub mod capability;
+mod clocks;
 mod code_cache;
 pub mod compile;
 mod engine;

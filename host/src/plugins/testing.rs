@@ -3,13 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use super::capability::mail::MailTransport;
 use super::capability::service::{ServiceAccess, ServiceReader};
+use super::clocks::Clocks;
 use super::compile::child_main;
+use super::manifest::Limits;
 use super::{
     BoxFuture, CompileLimits, CompilerCommand, Envelope, Failure, HostServices, Notification, Plugins,
     Recipient, Settings, Tone, manifest,
@@ -39,16 +42,16 @@ impl Drop for TempDir {
     }
 }
 
-/// Takes every message, or none and never answers.
+/// Takes every message, at once or after a while.
 #[derive(Default)]
 pub(super) struct Mailbox {
     taken: Mutex<Vec<(Envelope, Vec<u8>)>>,
-    stuck: bool,
+    takes: Duration,
 }
 
 impl Mailbox {
-    pub(super) fn stuck() -> Self {
-        Self { stuck: true, ..Self::default() }
+    pub(super) fn slow(takes: Duration) -> Self {
+        Self { takes, ..Self::default() }
     }
 
     pub(super) fn taken(&self) -> Vec<(Envelope, Vec<u8>)> {
@@ -59,9 +62,7 @@ impl Mailbox {
 impl MailTransport for Mailbox {
     fn submit(&self, envelope: Envelope, message: Vec<u8>) -> BoxFuture<'_, Result<String, Failure>> {
         Box::pin(async move {
-            if self.stuck {
-                std::future::pending::<()>().await;
-            }
+            tokio::time::sleep(self.takes).await;
             let mut taken = self.taken.lock().expect("no test panics with it");
             taken.push((envelope, message));
             Ok(format!("id-{}", taken.len()))
@@ -76,6 +77,20 @@ impl ServiceReader for Api {
     fn get(&self, _: String, _: ServiceAccess) -> BoxFuture<'_, Result<String, Failure>> {
         Box::pin(async { Ok(self.0.clone()) })
     }
+}
+
+/// Never answers.
+pub(super) struct Mute;
+
+impl ServiceReader for Mute {
+    fn get(&self, _: String, _: ServiceAccess) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+/// Those of a call whose processor time stands still.
+pub(super) fn clocks() -> Clocks {
+    Clocks::new(Arc::default(), &Limits::default())
 }
 
 pub(super) fn host(mail: Arc<Mailbox>) -> HostServices {

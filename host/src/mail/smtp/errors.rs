@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::time::Duration;
 
 use data_encoding::BASE64;
 use lettre::transport::smtp::Error;
@@ -26,6 +27,8 @@ pub(super) enum Stage {
 pub(super) enum Trouble {
     Failed(Stage, Error),
     TimedOut(Stage),
+    /// Each step was in time, all together were not.
+    Slow(Duration),
     NoStartTls,
     NoLogin,
     /// The server lacks what this message needs.
@@ -44,6 +47,9 @@ impl Trouble {
                 "{host}:{port} did not answer within {:?} {}",
                 config.timeout,
                 while_doing(stage)
+            )),
+            Self::Slow(total) => MailError::retry(format!(
+                "{host}:{port} did not take the message within {total:?}, all steps together"
             )),
             Self::NoStartTls => MailError::misconfigured(format!(
                 "{host}:{port} does not offer STARTTLS, and nothing is sent in the clear; set smtp.tls to what the \

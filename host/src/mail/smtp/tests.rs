@@ -182,6 +182,20 @@ async fn an_unreachable_or_silent_server_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_in_time_at_each_step_and_never_done_is_left() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = config(listener.local_addr().unwrap().port());
+    let mut transport = SmtpTransport::new(&config).unwrap();
+    assert_eq!(transport.total, Duration::from_secs(200));
+    transport.total = Duration::from_millis(100);
+    let envelope = Envelope::new("desk@a.test", &["ada@b.test".to_owned()]).unwrap();
+    let error = transport.submit(&envelope, b"Subject: x\r\n\r\nBody\r\n").await.unwrap_err();
+    assert_eq!(error.kind, MailErrorKind::Retry);
+    let told = format!("127.0.0.1:{} did not take the message within 100ms, all steps together", config.port);
+    assert_eq!(error.message, told);
+}
+
+#[tokio::test]
 async fn bytes_beyond_ascii_need_a_server_that_takes_them() {
     let (port, _told) = server(vec![vec![("", "220 x"), (HELLO, "250 mail.test"), ("MAIL", "")]]).await;
     let envelope = Envelope::new("desk@a.test", &["ada@b.test".to_owned()]).unwrap();

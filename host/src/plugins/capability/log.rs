@@ -9,6 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 use super::NowMs;
 use crate::plugins::bindings::{Level, log};
 use crate::plugins::call::CallState;
+use crate::plugins::clocks::Clocks;
 
 const LINES_PER_CALL: u32 = 100;
 const BYTES_PER_LINE: usize = 2 * 1024;
@@ -71,11 +72,12 @@ pub(in crate::plugins) struct Log {
     left: u32,
     /// The last line of level error: the SDK's panic hook writes one before the guest traps.
     pub(in crate::plugins) last_error: Option<String>,
+    clocks: Clocks,
 }
 
 impl Log {
-    pub(in crate::plugins) fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, left: LINES_PER_CALL, last_error: None }
+    pub(in crate::plugins) fn new(journal: Arc<Journal>, clocks: Clocks) -> Self {
+        Self { journal, left: LINES_PER_CALL, last_error: None, clocks }
     }
 
     pub(in crate::plugins) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -85,6 +87,8 @@ impl Log {
 
 impl log::Host for Log {
     fn write(&mut self, level: Level, mut message: String) -> wasmtime::Result<()> {
+        // Whoever reads the service's log may be slow.
+        let _works = self.clocks.host_works();
         message.truncate(message.floor_char_boundary(BYTES_PER_LINE));
         if level == Level::Error {
             self.last_error = Some(message.clone());
@@ -105,6 +109,7 @@ impl log::Host for Log {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plugins::testing::clocks;
     use log::Host as _;
 
     fn journal() -> Arc<Journal> {
@@ -114,7 +119,7 @@ mod tests {
     #[test]
     fn a_call_has_a_hundred_lines_of_two_kibibytes() {
         let journal = journal();
-        let mut log = Log::new(Arc::clone(&journal));
+        let mut log = Log::new(Arc::clone(&journal), clocks());
         // "ü" has two bytes: the cut falls between characters.
         log.write(Level::Info, format!("x{}", "ü".repeat(2_000))).expect("it never fails");
         for _ in 0..300 {
@@ -130,7 +135,7 @@ mod tests {
     fn the_journal_keeps_the_last_lines() {
         let journal = journal();
         for call in 0..5 {
-            let mut log = Log::new(Arc::clone(&journal));
+            let mut log = Log::new(Arc::clone(&journal), clocks());
             for line in 0..60 {
                 log.write(Level::Debug, format!("{call}.{line}")).expect("it never fails");
             }
@@ -143,7 +148,7 @@ mod tests {
 
     #[test]
     fn a_panic_past_the_last_line_is_remembered() {
-        let mut log = Log::new(journal());
+        let mut log = Log::new(journal(), clocks());
         for _ in 0..200 {
             log.write(Level::Info, "noise".to_owned()).expect("it never fails");
         }

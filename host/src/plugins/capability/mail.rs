@@ -11,6 +11,7 @@ use wasmtime::component::{HasSelf, Linker};
 use super::BoxFuture;
 use crate::plugins::bindings::{Envelope, Failure, Recipient, mail};
 use crate::plugins::call::CallState;
+use crate::plugins::clocks::Clocks;
 
 /// A notification with its inline images. The guest's transfer bound is raised by this for mail notifiers alone.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
@@ -23,7 +24,8 @@ const MAX_ADDRESS_BYTES: usize = 254;
 
 /// The operator's transport: SMTP, or the built-in mailbox.
 pub trait MailTransport: Send + Sync {
-    /// Hands over one message; answers the transport's id for it.
+    /// Hands over one message; answers the transport's id for it. The call's clocks stand still meanwhile, so it
+    /// must end by itself.
     fn submit(&self, envelope: Envelope, message: Vec<u8>) -> BoxFuture<'_, Result<String, Failure>>;
 }
 
@@ -34,11 +36,12 @@ pub(in crate::plugins) struct Mail {
     /// Whom this call may write to.
     allowed: Vec<String>,
     submissions: usize,
+    clocks: Clocks,
 }
 
 impl Mail {
-    pub(in crate::plugins) fn new(transport: Arc<dyn MailTransport>, granted: bool) -> Self {
-        Self { transport, granted, allowed: Vec::new(), submissions: 0 }
+    pub(in crate::plugins) fn new(transport: Arc<dyn MailTransport>, granted: bool, clocks: Clocks) -> Self {
+        Self { transport, granted, allowed: Vec::new(), submissions: 0, clocks }
     }
 
     /// The people of the notification that is being delivered.
@@ -103,6 +106,8 @@ impl mail::Host for Mail {
             return Ok(Err(Failure::rejected(message)));
         }
         self.submissions += 1;
+        // A message that is on its way must be told how it arrived, or it is sent again.
+        let _stopped = self.clocks.stop();
         Ok(self.transport.submit(envelope, message).await)
     }
 }
@@ -116,7 +121,7 @@ impl fmt::Debug for Mail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::testing::{Mailbox, recipient};
+    use crate::plugins::testing::{Mailbox, clocks, recipient};
     use mail::Host as _;
 
     fn envelope(recipients: &[&str]) -> Envelope {
@@ -133,7 +138,7 @@ mod tests {
     #[tokio::test]
     async fn a_message_reaches_the_transport() {
         let mailbox = Arc::new(Mailbox::default());
-        let mut mail = Mail::new(mailbox.clone(), true);
+        let mut mail = Mail::new(mailbox.clone(), true, clocks());
         mail.allow(&[recipient("Jo", "jo@acme.test")]);
         let id = mail.submit(envelope(&["jo@acme.test"]), b"hello".to_vec()).await.expect("no trap");
         assert_eq!(id, Ok("id-1".to_owned()));
@@ -143,7 +148,7 @@ mod tests {
     #[tokio::test]
     async fn bounds_are_told_and_nothing_is_sent() {
         let mailbox = Arc::new(Mailbox::default());
-        let mut mail = Mail::new(mailbox.clone(), true);
+        let mut mail = Mail::new(mailbox.clone(), true, clocks());
         mail.allow(&[recipient("Jo", "jo@acme.test")]);
         let jo = || envelope(&["jo@acme.test"]);
         assert_eq!(
@@ -164,7 +169,7 @@ mod tests {
             "press@world.test is not a recipient of this notification"
         );
         assert_eq!(
-            refusal(&mut Mail::new(mailbox.clone(), false), jo(), Vec::new()).await,
+            refusal(&mut Mail::new(mailbox.clone(), false, clocks()), jo(), Vec::new()).await,
             "mail is for mail notifiers; write addresses = \"email\" under [notifier] in plugin.toml"
         );
         assert_eq!(mailbox.taken(), []);

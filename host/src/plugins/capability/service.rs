@@ -9,6 +9,7 @@ use wasmtime::component::{HasSelf, Linker};
 use super::BoxFuture;
 use crate::plugins::bindings::{Failure, service};
 use crate::plugins::call::CallState;
+use crate::plugins::clocks::Clocks;
 use crate::plugins::manifest::Manifest;
 
 const GETS_PER_CALL: u32 = 20;
@@ -46,6 +47,7 @@ pub(in crate::plugins) struct Service {
     widget: Option<(usize, ServiceAccess)>,
     gets_left: u32,
     bytes_left: usize,
+    clocks: Clocks,
 }
 
 impl Service {
@@ -53,8 +55,9 @@ impl Service {
         reader: Arc<dyn ServiceReader>,
         manifest: Arc<Manifest>,
         widget: Option<(usize, ServiceAccess)>,
+        clocks: Clocks,
     ) -> Self {
-        Self { reader, manifest, widget, gets_left: GETS_PER_CALL, bytes_left: BYTES_PER_CALL }
+        Self { reader, manifest, widget, gets_left: GETS_PER_CALL, bytes_left: BYTES_PER_CALL, clocks }
     }
 
     pub(in crate::plugins) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -91,7 +94,9 @@ impl service::Host for Service {
             Ok(access) => access,
             Err(message) => return Ok(Err(Failure::rejected(message))),
         };
+        let works = self.clocks.host_works();
         let answer = self.reader.get(path, access).await;
+        drop(works);
         if let Ok(document) = &answer {
             match self.bytes_left.checked_sub(document.len()) {
                 Some(rest) => self.bytes_left = rest,
@@ -116,7 +121,7 @@ impl fmt::Debug for Service {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plugins::testing::Api;
+    use crate::plugins::testing::{Api, clocks};
     use service::Host as _;
 
     const MANIFEST: &str = "id = \"online\"\nname = \"Online\"\nversion = \"1.0.0\"\n\
@@ -125,7 +130,7 @@ mod tests {
     fn service(answer: &str, widget: bool) -> Service {
         let manifest = Arc::new(Manifest::parse(MANIFEST).expect("it parses"));
         let access = ServiceAccess::Shared { permission: Some("staff.view".to_owned()) };
-        Service::new(Arc::new(Api(answer.to_owned())), manifest, widget.then_some((0, access)))
+        Service::new(Arc::new(Api(answer.to_owned())), manifest, widget.then_some((0, access)), clocks())
     }
 
     async fn refusal(service: &mut Service, path: &str) -> String {
