@@ -26,6 +26,7 @@ pub(super) enum Stage {
 
 pub(super) enum Trouble {
     Failed(Stage, Error),
+    Unreachable(io::Error),
     TimedOut(Stage),
     /// Each step was in time, all together were not.
     Slow(Duration),
@@ -43,6 +44,9 @@ impl Trouble {
                 Some(status) => answered(stage, u16::from(status), &error, config),
                 None => failed(stage, &error, config),
             },
+            Self::Unreachable(error) => {
+                MailError::retry(format!("{host}:{port} cannot be reached: {}", one_line(&error.to_string())))
+            }
             Self::TimedOut(stage) => MailError::retry(format!(
                 "{host}:{port} did not answer within {:?} {}",
                 config.timeout,
