@@ -97,7 +97,8 @@ async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
         data: "{}".into(),
     };
     let rule = serde_json::Value::Object(serde_json::Map::new());
-    match app.plugins().notifier_send(&plugin, notification, app.mailer_settings(), &rule).await {
+    let settings = app.mailer_settings();
+    match app.plugins().notifier_send(&plugin, notification, settings, &rule, &[&token.reveal()]).await {
         Ok(Ok(provider_id)) => Ok(Delivered { provider_id }),
         Ok(Err(failure)) => Err(judge(failure)),
         Err(error @ (CallError::Request(_) | CallError::Answer(_))) => Err(never(&error.to_string())),

@@ -20,6 +20,7 @@ use super::engine::{Allocation, Ticker};
 use super::limits::{LimitHit, Limiter, TRANSFER_BYTES};
 use super::manifest::Limits;
 use super::registry::Plugin;
+use super::text::one_line;
 
 /// Calls of one plugin that run at one time.
 pub const RUNNING_PER_PLUGIN: usize = 2;
@@ -256,6 +257,7 @@ fn diagnose(
     transfer_bytes: usize,
 ) -> CallError {
     let limits = plugin.manifest().limits;
+    let secrets = &store.data().log.secrets;
     let backtrace = error.downcast_ref::<WasmBacktrace>();
     let told = if let Some(hit) = error.downcast_ref::<LimitHit>() {
         match hit {
@@ -275,22 +277,16 @@ fn diagnose(
         }
     } else {
         CallError::Trap {
-            message: shorten(error.root_cause().to_string(), 500),
-            last_log: store.data().log.last_error.clone(),
+            message: one_line(&secrets.cut(error.root_cause().to_string(), 500)).into_owned(),
+            last_log: store.data().log.last_error.as_deref().map(|line| one_line(line).into_owned()),
         }
     };
     let trace = backtrace.map(|trace| format!("\n{trace}")).unwrap_or_default();
-    plugin.journal.write(Level::Error, shorten(format!("{told}{trace}"), 4_096));
+    plugin.journal.write(Level::Error, secrets.cut(format!("{told}{trace}"), 4_096));
     told
 }
 
 /// wasmtime keeps the type of this error to itself; a test holds its words.
 fn is_transfer_bound(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls has been exhausted"))
-}
-
-/// At most so many bytes, cut between characters.
-pub(super) fn shorten(mut text: String, bytes: usize) -> String {
-    text.truncate(text.floor_char_boundary(bytes));
-    text
 }

@@ -212,7 +212,7 @@ fn child() -> std::io::Result<()> {
         .map_err(|error| format!("{error:#}"));
     let (status, bytes) = match compiled {
         Ok(code) => (COMPILED, code),
-        Err(message) => (REFUSED, super::call::shorten(message, 4_000).into_bytes()),
+        Err(message) => (REFUSED, super::text::shorten(message, 4_000).into_bytes()),
     };
     let mut stdout = std::io::stdout().lock();
     stdout.write_all(ANSWER)?;

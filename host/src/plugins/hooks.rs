@@ -6,10 +6,11 @@ use serde_json::Value as Json;
 use wasmtime::Store;
 
 use super::bindings::{Choice, Failure, Notification, NotifierPlugin, WidgetPlugin, widget};
-use super::call::{CallError, CallState, shorten};
+use super::call::{CallError, CallState};
 use super::capability::service::ServiceAccess;
 use super::manifest::Cache;
 use super::registry::{Plugin, Plugins};
+use super::text::{Secrets, one_line};
 use super::view::{MAX_DATA_BYTES, view_json};
 
 const MAX_CHOICES: usize = 1_000;
@@ -24,7 +25,8 @@ pub struct Rendered {
 }
 
 impl Plugins {
-    /// One delivery attempt. Answers the provider's id of the message.
+    /// One delivery attempt. Answers the provider's id of the message. The secrets that the notification holds are
+    /// taken out of all that the plugin logs and says.
     ///
     /// # Errors
     /// If the plugin gave no answer; its own failure is the inner one.
@@ -34,9 +36,12 @@ impl Plugins {
         notification: Notification,
         settings: &Json,
         rule: &Json,
+        secrets: &[&str],
     ) -> Result<Result<Option<String>, Failure>, CallError> {
         let (settings, rule) = (settings.to_string(), rule.to_string());
+        let secrets = Secrets::new(secrets);
         let mut state = self.state(plugin, None);
+        state.log.secrets = secrets.clone();
         state.mail.allow(&notification.recipients);
         let answer = self.runner.run(plugin, state, move |store, plugin| {
             Box::pin(async move {
@@ -46,8 +51,8 @@ impl Plugins {
             })
         });
         Ok(match answer.await? {
-            Ok(id) => Ok(bounded("send() answered with an id", id, MAX_MESSAGE_ID_BYTES)?),
-            Err(failure) => Err(tidy(plugin, failure)),
+            Ok(id) => Ok(bounded("send() answered with an id", id, MAX_MESSAGE_ID_BYTES, &secrets)?),
+            Err(failure) => Err(tidy(plugin, failure, &secrets)),
         })
     }
 
@@ -68,8 +73,13 @@ impl Plugins {
             })
         });
         Ok(match answer.await? {
-            Ok(sentence) => Ok(bounded("check() answered with a sentence", sentence, MAX_SENTENCE_BYTES)?),
-            Err(failure) => Err(tidy(plugin, failure)),
+            Ok(sentence) => Ok(bounded(
+                "check() answered with a sentence",
+                sentence,
+                MAX_SENTENCE_BYTES,
+                &Secrets::default(),
+            )?),
+            Err(failure) => Err(tidy(plugin, failure, &Secrets::default())),
         })
     }
 
@@ -110,7 +120,7 @@ impl Plugins {
                 }
                 Ok(Ok(choices))
             }
-            Err(failure) => Ok(Err(tidy(plugin, failure))),
+            Err(failure) => Ok(Err(tidy(plugin, failure, &Secrets::default()))),
         }
     }
 
@@ -136,7 +146,7 @@ impl Plugins {
                 Ok(json) => Ok(Ok(Rendered { view, json })),
                 Err(error) => Err(CallError::Answer(format!("render().{error}"))),
             },
-            Err(failure) => Ok(Err(tidy(plugin, failure))),
+            Err(failure) => Ok(Err(tidy(plugin, failure, &Secrets::default()))),
         }
     }
 
@@ -173,8 +183,13 @@ impl Plugins {
             })
         });
         Ok(match answer.await? {
-            Ok(sentence) => Ok(bounded("act() answered with a sentence", sentence, MAX_SENTENCE_BYTES)?),
-            Err(failure) => Err(tidy(plugin, failure)),
+            Ok(sentence) => Ok(bounded(
+                "act() answered with a sentence",
+                sentence,
+                MAX_SENTENCE_BYTES,
+                &Secrets::default(),
+            )?),
+            Err(failure) => Err(tidy(plugin, failure, &Secrets::default())),
         })
     }
 
@@ -216,18 +231,22 @@ async fn widget(store: &mut Store<CallState>, plugin: &Plugin) -> wasmtime::Resu
     indices.load(store, &instance)
 }
 
-fn bounded(what: &str, text: Option<String>, bytes: usize) -> Result<Option<String>, CallError> {
+fn bounded(
+    what: &str,
+    text: Option<String>,
+    bytes: usize,
+    secrets: &Secrets,
+) -> Result<Option<String>, CallError> {
     match text {
         Some(text) if text.len() > bytes => {
             Err(CallError::Answer(format!("{what} of more than {bytes} bytes")))
         }
-        text => Ok(text),
+        text => Ok(text.map(|text| one_line(&secrets.cut(text, bytes)).into_owned())),
     }
 }
 
 /// A failure is one sentence, and points at a setting that exists.
-fn tidy(plugin: &Plugin, failure: Failure) -> Failure {
-    let message = failure.message.replace(|c: char| c.is_control(), " ");
+fn tidy(plugin: &Plugin, failure: Failure, secrets: &Secrets) -> Failure {
     let manifest = plugin.manifest();
     let known = |key: &String| {
         let mut fields = manifest.settings.iter().chain(&manifest.rule_settings);
@@ -235,7 +254,7 @@ fn tidy(plugin: &Plugin, failure: Failure) -> Failure {
     };
     Failure {
         kind: failure.kind,
-        message: shorten(message, MAX_SENTENCE_BYTES),
+        message: one_line(&secrets.cut(failure.message, MAX_SENTENCE_BYTES)).into_owned(),
         retry_after_s: failure.retry_after_s,
         setting: failure.setting.filter(known),
     }

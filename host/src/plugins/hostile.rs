@@ -19,7 +19,7 @@ async fn load(plugins: &Arc<Plugins>, component: Vec<u8>) -> Arc<Plugin> {
 }
 
 async fn send(plugins: &Plugins, plugin: &Arc<Plugin>) -> Result<Result<Option<String>, Failure>, CallError> {
-    plugins.notifier_send(plugin, notification(), &json!({}), &json!({})).await
+    plugins.notifier_send(plugin, notification(), &json!({}), &json!({}), &[]).await
 }
 
 /// How a notifier with this `send` ends, while another plugin's calls go on.
@@ -177,6 +177,47 @@ async fn one_that_traps_tells_its_last_error() {
     );
     assert_eq!((logs[0].level, logs[0].message.as_str()), (Level::Error, "panicked at lib.rs:3"));
     assert!(logs[1].message.contains("!send"), "the backtrace names the function: {}", logs[1].message);
+}
+
+#[tokio::test]
+async fn a_secret_of_the_notification_is_told_nowhere() {
+    const TOKEN: &str = "q83vEjRWeJq83vEjRWeJ";
+    let imports = r#"(import "frontdesk:plugin/log@0.1.0" "write" (func $log (param i32 i32 i32)))"#;
+    let data = format!(r#"(data (i32.const 16) "no \n{TOKEN}")"#);
+    let log = "(call $log (i32.const 3) (i32.const 16) (i32.const 24))";
+    let (plugins, _dir) = engine();
+    let end = async |body: &str| {
+        let plugin = load(&plugins, notifier(NOTIFIER, imports, &data, body)).await;
+        let end = plugins
+            .notifier_send(&plugin, notification(), &json!({}), &json!({}), &[TOKEN])
+            .await
+            .map_err(|e| e.to_string());
+        (end, plugin.logs())
+    };
+
+    let (trapped, logs) = end(&format!("{log} unreachable")).await;
+    assert_eq!(
+        trapped,
+        Err("stopped: wasm trap: wasm `unreachable` instruction executed (its last error: no  [removed])"
+            .to_owned())
+    );
+    assert!(!logs.is_empty() && !format!("{logs:?}").contains("q83v"), "{logs:?}");
+
+    // The same words as a failure: case 1, kind 1 (rejected), place and length.
+    let fail = "
+        (i32.store8 (i32.const 1024) (i32.const 1))
+        (i32.store8 (i32.const 1028) (i32.const 1))
+        (i32.store (i32.const 1032) (i32.const 16))
+        (i32.store (i32.const 1036) (i32.const 24))
+        i32.const 1024";
+    assert_eq!(end(fail).await.0, Ok(Err(Failure::rejected("no  [removed]"))));
+    // And as the id of a message.
+    let id = "
+        (i32.store8 (i32.const 1028) (i32.const 1))
+        (i32.store (i32.const 1032) (i32.const 20))
+        (i32.store (i32.const 1036) (i32.const 20))
+        i32.const 1024";
+    assert_eq!(end(id).await.0, Ok(Ok(Some("[removed]".to_owned()))));
 }
 
 #[tokio::test]

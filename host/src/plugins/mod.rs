@@ -17,6 +17,7 @@ pub mod interface;
 mod limits;
 pub mod manifest;
 mod registry;
+mod text;
 mod view;
 
 #[cfg(test)]

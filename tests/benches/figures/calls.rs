@@ -55,7 +55,7 @@ pub(crate) async fn measure() {
     for _ in 0..CALLS {
         let notification = invitation();
         let start = Instant::now();
-        let sent = plugins.notifier_send(&email, notification, &settings, &json!({})).await;
+        let sent = plugins.notifier_send(&email, notification, &settings, &json!({}), &[]).await;
         sends.push(start.elapsed());
         assert!(matches!(sent, Ok(Ok(_))), "{sent:?}");
     }

@@ -10,9 +10,12 @@ use super::NowMs;
 use crate::plugins::bindings::{Level, log};
 use crate::plugins::call::CallState;
 use crate::plugins::clocks::Clocks;
+use crate::plugins::text::Secrets;
 
 const LINES_PER_CALL: u32 = 100;
 const BYTES_PER_LINE: usize = 2 * 1024;
+/// Of a line in the service's log; a backtrace is longer than a plugin's own lines.
+const SHOWN_BYTES: usize = 4 * 1024;
 /// What is kept of each plugin.
 const KEPT_LINES: usize = 200;
 
@@ -43,8 +46,7 @@ impl Journal {
     }
 
     pub(in crate::plugins) fn write(&self, level: Level, message: String) {
-        // Escaped, so that a line stays a line and no terminal obeys it.
-        let shown = message.escape_debug();
+        let shown = escaped(&message);
         let plugin = self.plugin.as_str();
         match level {
             Level::Debug => tracing::debug!(target: "plugin", plugin, "{shown}"),
@@ -60,6 +62,20 @@ impl Journal {
     }
 }
 
+/// So that a line stays a line and no terminal obeys it. An escape is up to ten times as long as what it stands for,
+/// so the bound holds for what comes out.
+fn escaped(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len().min(SHOWN_BYTES));
+    for c in message.chars() {
+        let escape = c.escape_debug();
+        if shown.len() + escape.clone().map(char::len_utf8).sum::<usize>() > SHOWN_BYTES {
+            break;
+        }
+        shown.extend(escape);
+    }
+    shown
+}
+
 impl fmt::Debug for Journal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Journal").field("plugin", &self.plugin).finish_non_exhaustive()
@@ -72,12 +88,14 @@ pub(in crate::plugins) struct Log {
     left: u32,
     /// The last line of level error: the SDK's panic hook writes one before the guest traps.
     pub(in crate::plugins) last_error: Option<String>,
+    /// What must not stand in a line.
+    pub(in crate::plugins) secrets: Secrets,
     clocks: Clocks,
 }
 
 impl Log {
     pub(in crate::plugins) fn new(journal: Arc<Journal>, clocks: Clocks) -> Self {
-        Self { journal, left: LINES_PER_CALL, last_error: None, clocks }
+        Self { journal, left: LINES_PER_CALL, last_error: None, secrets: Secrets::default(), clocks }
     }
 
     pub(in crate::plugins) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -86,10 +104,10 @@ impl Log {
 }
 
 impl log::Host for Log {
-    fn write(&mut self, level: Level, mut message: String) -> wasmtime::Result<()> {
+    fn write(&mut self, level: Level, message: String) -> wasmtime::Result<()> {
         // Whoever reads the service's log may be slow.
         let _works = self.clocks.host_works();
-        message.truncate(message.floor_char_boundary(BYTES_PER_LINE));
+        let message = self.secrets.cut(message, BYTES_PER_LINE);
         if level == Level::Error {
             self.last_error = Some(message.clone());
         }
@@ -129,6 +147,26 @@ mod tests {
         assert_eq!(lines.len(), 100);
         assert_eq!(lines[0].message.len(), 2_047);
         assert_eq!(lines[99].message, "this call has written 100 lines; what follows is left out");
+    }
+
+    #[test]
+    fn a_secret_is_in_no_line_not_even_in_part() {
+        let journal = journal();
+        let mut log = Log::new(Arc::clone(&journal), clocks());
+        log.secrets = Secrets::new(&["an-invitation-token"]);
+        // The cut at 2 KiB falls into the second one.
+        let message = format!("an-invitation-token {}an-invitation-token", "x".repeat(2_025));
+        log.write(Level::Error, message).expect("it never fails");
+        let line = format!("[removed] {}[removed]", "x".repeat(2_025));
+        assert_eq!(journal.lines()[0].message, line);
+        assert_eq!(log.last_error, Some(line));
+    }
+
+    #[test]
+    fn an_escaped_line_is_bounded_as_it_is_shown() {
+        assert_eq!(escaped("a\x1b[2J\u{202e}b\n"), "a\\u{1b}[2J\\u{202e}b\\n");
+        let long = escaped(&"\u{202e}".repeat(2_000));
+        assert_eq!((long.len(), long.ends_with('}')), (4_096, true));
     }
 
     #[test]
