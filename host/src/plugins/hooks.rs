@@ -134,6 +134,7 @@ impl Plugins {
         request: widget::Request,
         access: ServiceAccess,
     ) -> Result<Result<Rendered, Failure>, CallError> {
+        let id = request.widget.clone();
         let state = self.widget_state(plugin, &request, access)?;
         let answer = self.runner.run(plugin, state, move |store, plugin| {
             Box::pin(async move {
@@ -142,7 +143,7 @@ impl Plugins {
             })
         });
         match answer.await? {
-            Ok(view) => match view_json(&view) {
+            Ok(view) => match view_json(&view, actions(plugin, &id)) {
                 Ok(json) => Ok(Ok(Rendered { view, json })),
                 Err(error) => Err(CallError::Answer(format!("render().{error}"))),
             },
@@ -162,9 +163,7 @@ impl Plugins {
         action: String,
         data: &Json,
     ) -> Result<Result<Option<String>, Failure>, CallError> {
-        let known =
-            plugin.manifest().widget(&request.widget).is_some_and(|widget| widget.actions.contains(&action));
-        if !known {
+        if !actions(plugin, &request.widget).contains(&action) {
             return Err(CallError::Request(format!(
                 "widget {} has no action {action:?}; plugin.toml lists them under actions",
                 request.widget
@@ -216,6 +215,10 @@ impl Plugins {
         }
         Ok(self.state(plugin, Some((index, access))))
     }
+}
+
+fn actions<'p>(plugin: &'p Plugin, widget: &str) -> &'p [String] {
+    plugin.manifest().widget(widget).map_or(&[], |widget| &widget.actions)
 }
 
 async fn notifier(store: &mut Store<CallState>, plugin: &Plugin) -> wasmtime::Result<NotifierPlugin> {
