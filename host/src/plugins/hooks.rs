@@ -8,7 +8,7 @@ use wasmtime::Store;
 use super::bindings::{Choice, Failure, Notification, NotifierPlugin, WidgetPlugin, widget};
 use super::call::{CallError, CallState};
 use super::capability::service::ServiceAccess;
-use super::manifest::Cache;
+use super::manifest::{Cache, FieldKind};
 use super::registry::{Plugin, Plugins};
 use super::text::{Secrets, one_line};
 use super::view::{MAX_DATA_BYTES, view_json};
@@ -38,11 +38,11 @@ impl Plugins {
         rule: &Json,
         secrets: &[&str],
     ) -> Result<Result<Option<String>, Failure>, CallError> {
-        let (settings, rule) = (settings.to_string(), rule.to_string());
         let secrets = Secrets::new(secrets);
         let mut state = self.state(plugin, None);
         state.log.secrets = secrets.clone();
-        state.mail.allow(&notification.recipients);
+        state.mail.allow(&notification.recipients, sender(plugin, settings));
+        let (settings, rule) = (settings.to_string(), rule.to_string());
         let answer = self.runner.run(plugin, state, move |store, plugin| {
             Box::pin(async move {
                 let guest = notifier(store, plugin).await?;
@@ -215,6 +215,14 @@ impl Plugins {
         }
         Ok(self.state(plugin, Some((index, access))))
     }
+}
+
+/// The one setting whose meaning the host knows: `sender_address` of type `email`.
+fn sender<'s>(plugin: &Plugin, settings: &'s Json) -> Option<&'s str> {
+    const KEY: &str = "sender_address";
+    let mut fields = plugin.manifest().settings.iter();
+    fields.find(|field| field.key == KEY && matches!(field.kind, FieldKind::Email))?;
+    settings.get(KEY)?.as_str().filter(|sender| !sender.trim().is_empty())
 }
 
 fn actions<'p>(plugin: &'p Plugin, widget: &str) -> &'p [String] {

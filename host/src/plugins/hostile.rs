@@ -336,6 +336,24 @@ async fn a_mail_notifier_reaches_the_transport_and_another_does_not() {
     assert_eq!(mailbox.taken().len(), 1);
 }
 
+#[tokio::test]
+async fn a_mail_notifier_sends_as_its_settings_say_and_as_nobody_else() {
+    let dir = TempDir::new();
+    let mailbox = Arc::new(Mailbox::default());
+    let plugins = Plugins::new(settings(dir.path()), host(mailbox.clone())).expect("it starts");
+    let field = "[[setting]]\nkey = \"sender_address\"\ntype = \"email\"\nlabel = \"Sender\"\n";
+    let plugin = load(&plugins, mailer(&format!("{MAILER}{field}"))).await;
+    assert!(plugin.sends_mail());
+    let send = async |sender: &str| {
+        let settings = json!({ "sender_address": sender });
+        plugins.notifier_send(&plugin, notification(), &settings, &json!({}), &[]).await.expect("it answers")
+    };
+    assert_eq!(send("desk@acme.test").await, Ok(Some("id-1".to_owned())));
+    let refused = "desk@acme.test is not the sender that the settings name; send as info@acme.test";
+    assert_eq!(send("info@acme.test").await, Err(Failure::rejected(refused)));
+    assert_eq!(mailbox.taken().len(), 1);
+}
+
 fn request(widget: &str) -> WidgetRequest {
     WidgetRequest {
         widget: widget.to_owned(),

@@ -1,7 +1,8 @@
 //! `mail`: one MIME message and its envelope, handed to the operator's transport.
 //!
 //! Only plugins that the manifest declares a mail notifier get it, and only for the people whom the host named in
-//! the notification: a plugin cannot write to anybody else in the operator's name.
+//! the notification: a plugin cannot write to anybody else in the operator's name, nor as anybody but the sender whom
+//! the operator set.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 pub const MAX_RECIPIENTS: usize = 100;
 /// A plugin may write to each recipient alone.
 const SUBMISSIONS_PER_CALL: usize = MAX_RECIPIENTS;
+/// Of all messages of a call: two of the largest.
+const BYTES_PER_CALL: usize = 2 * MAX_MESSAGE_BYTES;
 /// RFC 5321 (4.5.3.1.3): a path has at most 256 octets, two of them angle brackets.
 const MAX_ADDRESS_BYTES: usize = 254;
 
@@ -35,18 +38,23 @@ pub(in crate::plugins) struct Mail {
     granted: bool,
     /// Whom this call may write to.
     allowed: Vec<String>,
+    /// As whom it must, where the settings say so.
+    sender: Option<String>,
     submissions: usize,
+    bytes_left: usize,
     clocks: Clocks,
 }
 
 impl Mail {
     pub(in crate::plugins) fn new(transport: Arc<dyn MailTransport>, granted: bool, clocks: Clocks) -> Self {
-        Self { transport, granted, allowed: Vec::new(), submissions: 0, clocks }
+        let (submissions, bytes_left) = (0, BYTES_PER_CALL);
+        Self { transport, granted, allowed: Vec::new(), sender: None, submissions, bytes_left, clocks }
     }
 
-    /// The people of the notification that is being delivered.
-    pub(in crate::plugins) fn allow(&mut self, recipients: &[Recipient]) {
+    /// The people of the notification that is being delivered, and the sender whom the settings name.
+    pub(in crate::plugins) fn allow(&mut self, recipients: &[Recipient], sender: Option<&str>) {
         self.allowed = recipients.iter().map(|recipient| recipient.address.clone()).collect();
+        self.sender = sender.map(|sender| sender.trim().to_owned());
     }
 
     pub(in crate::plugins) fn link(linker: &mut Linker<CallState>) -> wasmtime::Result<()> {
@@ -66,6 +74,12 @@ impl Mail {
         if message.len() > MAX_MESSAGE_BYTES {
             return Err(format!("the message has {} bytes; {MAX_MESSAGE_BYTES} are allowed", message.len()));
         }
+        if message.len() > self.bytes_left {
+            return Err(format!("one call may submit {BYTES_PER_CALL} bytes of messages"));
+        }
+        if message.is_empty() {
+            return Err("the message is empty".to_owned());
+        }
         if envelope.recipients.is_empty() {
             return Err("the envelope has no recipient".to_owned());
         }
@@ -79,6 +93,14 @@ impl Mail {
             if !is_address(address) {
                 return Err(format!("{address:?} is not an email address"));
             }
+        }
+        if let Some(sender) = &self.sender
+            && !same_address(sender, &envelope.sender)
+        {
+            return Err(format!(
+                "{} is not the sender that the settings name; send as {sender}",
+                envelope.sender
+            ));
         }
         match envelope.recipients.iter().find(|address| !self.allowed.contains(address)) {
             Some(stranger) => Err(format!("{stranger} is not a recipient of this notification")),
@@ -96,6 +118,15 @@ fn is_address(address: &str) -> bool {
         && address.rsplit_once('@').is_some_and(|(local, domain)| good(local) && good(domain))
 }
 
+/// Whether mail to the one is mail to the other: plugins may write a domain as mail servers know it.
+fn same_address(one: &str, other: &str) -> bool {
+    let parts = |address: &str| {
+        let (local, domain) = address.rsplit_once('@')?;
+        Some((local.to_owned(), url::Host::parse(domain).ok()?))
+    };
+    one == other || parts(one).is_some_and(|one| parts(other) == Some(one))
+}
+
 impl mail::Host for Mail {
     async fn submit(
         &mut self,
@@ -106,6 +137,7 @@ impl mail::Host for Mail {
             return Ok(Err(Failure::rejected(message)));
         }
         self.submissions += 1;
+        self.bytes_left -= message.len();
         // A message that is on its way must be told how it arrived, or it is sent again.
         let _stopped = self.clocks.stop();
         Ok(self.transport.submit(envelope, message).await)
@@ -139,7 +171,7 @@ mod tests {
     async fn a_message_reaches_the_transport() {
         let mailbox = Arc::new(Mailbox::default());
         let mut mail = Mail::new(mailbox.clone(), true, clocks());
-        mail.allow(&[recipient("Jo", "jo@acme.test")]);
+        mail.allow(&[recipient("Jo", "jo@acme.test")], None);
         let id = mail.submit(envelope(&["jo@acme.test"]), b"hello".to_vec()).await.expect("no trap");
         assert_eq!(id, Ok("id-1".to_owned()));
         assert_eq!(mailbox.taken(), [(envelope(&["jo@acme.test"]), b"hello".to_vec())]);
@@ -149,29 +181,73 @@ mod tests {
     async fn bounds_are_told_and_nothing_is_sent() {
         let mailbox = Arc::new(Mailbox::default());
         let mut mail = Mail::new(mailbox.clone(), true, clocks());
-        mail.allow(&[recipient("Jo", "jo@acme.test")]);
+        mail.allow(&[recipient("Jo", "jo@acme.test")], None);
         let jo = || envelope(&["jo@acme.test"]);
         assert_eq!(
             refusal(&mut mail, jo(), vec![0; MAX_MESSAGE_BYTES + 1]).await,
             "the message has 4194305 bytes; 4194304 are allowed"
         );
-        assert_eq!(refusal(&mut mail, envelope(&[]), Vec::new()).await, "the envelope has no recipient");
+        assert_eq!(refusal(&mut mail, envelope(&[]), b"x".to_vec()).await, "the envelope has no recipient");
         assert_eq!(
-            refusal(&mut mail, envelope(&["jo@acme.test"; 101]), Vec::new()).await,
+            refusal(&mut mail, envelope(&["jo@acme.test"; 101]), b"x".to_vec()).await,
             "the envelope has 101 recipients; 100 are allowed, submit several messages"
         );
         assert_eq!(
-            refusal(&mut mail, envelope(&["jo@acme.test>\r\nDATA"]), Vec::new()).await,
+            refusal(&mut mail, envelope(&["jo@acme.test>\r\nDATA"]), b"x".to_vec()).await,
             "\"jo@acme.test>\\r\\nDATA\" is not an email address"
         );
         assert_eq!(
-            refusal(&mut mail, envelope(&["press@world.test"]), Vec::new()).await,
+            refusal(&mut mail, envelope(&["press@world.test"]), b"x".to_vec()).await,
             "press@world.test is not a recipient of this notification"
         );
         assert_eq!(
             refusal(&mut Mail::new(mailbox.clone(), false, clocks()), jo(), Vec::new()).await,
             "mail is for mail notifiers; write addresses = \"email\" under [notifier] in plugin.toml"
         );
+        assert_eq!(refusal(&mut mail, jo(), Vec::new()).await, "the message is empty");
         assert_eq!(mailbox.taken(), []);
+    }
+
+    #[tokio::test]
+    async fn a_call_sends_two_large_messages_and_no_third() {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut mail = Mail::new(mailbox.clone(), true, clocks());
+        mail.allow(&[recipient("Jo", "jo@acme.test")], None);
+        for _ in 0..2 {
+            let sent = mail.submit(envelope(&["jo@acme.test"]), vec![b'x'; MAX_MESSAGE_BYTES]).await;
+            assert!(sent.expect("no trap").is_ok());
+        }
+        assert_eq!(
+            refusal(&mut mail, envelope(&["jo@acme.test"]), b"x".to_vec()).await,
+            "one call may submit 8388608 bytes of messages"
+        );
+        assert_eq!(mailbox.taken().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_written_to_in_another_name() {
+        let mailbox = Arc::new(Mailbox::default());
+        let mut mail = Mail::new(mailbox.clone(), true, clocks());
+        let to_jo = |sender: &str| Envelope { sender: sender.to_owned(), ..envelope(&["jo@acme.test"]) };
+        mail.allow(&[recipient("Jo", "jo@acme.test")], Some(" desk@acme.test "));
+        assert_eq!(
+            refusal(&mut mail, to_jo("ceo@acme.test"), b"x".to_vec()).await,
+            "ceo@acme.test is not the sender that the settings name; send as desk@acme.test"
+        );
+        let same = [
+            ("desk@acme.test", "desk@ACME.test"),
+            ("desk@bücher.test", "desk@xn--bcher-kva.test"),
+            ("desk@bücher.test", "desk@bücher.test"),
+        ];
+        for (setting, sender) in same {
+            mail.allow(&[recipient("Jo", "jo@acme.test")], Some(setting));
+            assert!(mail.submit(to_jo(sender), b"x".to_vec()).await.expect("no trap").is_ok(), "{sender}");
+        }
+        for (setting, sender) in
+            [("desk@a.test", "Desk@a.test"), ("a@b.test", "c@a@b.test"), ("desk", "a@b.test")]
+        {
+            mail.allow(&[recipient("Jo", "jo@acme.test")], Some(setting));
+            refusal(&mut mail, to_jo(sender), b"x".to_vec()).await;
+        }
     }
 }
