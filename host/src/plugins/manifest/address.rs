@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::field::{Field, FieldKind};
-use super::reader::{Table, nearest};
+use super::reader::{Table, nearest, quoted};
 
 /// One address, for the admin to approve.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,9 +61,9 @@ impl Fields<'_> {
         let known = self.settings.iter().chain(self.rule_settings).map(|field| field.key.as_str());
         let hint = match nearest(key, known) {
             Some(near) => format!("did you mean {near}?"),
-            None => format!("declare a [[setting]] with key = \"{key}\""),
+            None => format!("declare a [[setting]] with key = \"{}\"", quoted(key)),
         };
-        table.error(at, format!("{at} names {key}, which is no setting; {hint}"));
+        table.error(at, format!("{} names {}, which is no setting; {hint}", quoted(at), quoted(key)));
     }
 }
 
@@ -117,7 +117,7 @@ fn read(table: &Table<'_>, fields: &Fields<'_>) -> Address {
                 Some(known) => format!("write \"{known}\""),
                 None => format!("there are {}", METHODS.join(", ")),
             };
-            table.error("methods", format!("method \"{method}\" is not known; {hint}"));
+            table.error("methods", format!("method \"{}\" is not known; {hint}", quoted(method)));
         }
     }
     let reason = if table.has("reason") {
@@ -193,7 +193,8 @@ fn check_header(table: &Table<'_>, header: &str) {
     let good = !header.is_empty()
         && header.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
     if !good {
-        let lower = header.to_ascii_lowercase();
+        let lower = quoted(&header.to_ascii_lowercase());
+        let header = quoted(header);
         table.error("headers", format!("header \"{header}\" must be in lower case: \"{lower}\""));
     } else if CONNECTION_HEADERS.contains(&header) {
         table.error("headers", format!("header {header} belongs to the connection; the host sets it"));

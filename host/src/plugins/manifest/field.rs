@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use toml::de::DeValue;
 
-use super::reader::{Table, nearest};
+use super::reader::{Table, nearest, quoted};
 
 /// One field of a form.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -171,13 +171,15 @@ pub(super) fn read_all(parent: &Table<'_>, key: &str, name: &'static str) -> Vec
     let fields: Vec<Field> = tables.iter().map(read).collect();
     for (index, field) in fields.iter().enumerate() {
         if fields[..index].iter().any(|other| other.key == field.key) && !field.key.is_empty() {
-            tables[index].error("key", format!("key {} is declared twice", field.key));
+            tables[index].error("key", format!("key {} is declared twice", quoted(&field.key)));
         }
         if let FieldKind::Dynamic { depends_on, .. } = &field.kind {
             for other in depends_on {
                 if !fields.iter().any(|field| field.key == *other) {
-                    tables[index]
-                        .error("depends_on", format!("depends_on names {other}, which is no {name}"));
+                    tables[index].error(
+                        "depends_on",
+                        format!("depends_on names {}, which is no {name}", quoted(other)),
+                    );
                 }
             }
         }
@@ -205,7 +207,10 @@ fn read(table: &Table<'_>) -> Field {
     if !good && !key.is_empty() {
         table.error(
             "key",
-            format!("key \"{key}\" must be up to 40 of a-z, 0-9 and \"_\", beginning with a letter"),
+            format!(
+                "key \"{}\" must be up to 40 of a-z, 0-9 and \"_\", beginning with a letter",
+                quoted(&key)
+            ),
         );
     }
     let type_name = table.required_text("type");
@@ -231,7 +236,10 @@ fn read_kind(table: &Table<'_>, key: &str, type_name: &str) -> FieldKind {
     if TYPES.contains(&type_name) {
         for (only, types) in TYPE_KEYS {
             if table.has(only) && !types.contains(&type_name) {
-                table.error(only, format!("{only} belongs to {}; {key} is {type_name}", types.join(", ")));
+                table.error(
+                    only,
+                    format!("{only} belongs to {}; {} is {type_name}", types.join(", "), quoted(key)),
+                );
             }
         }
     }
@@ -338,10 +346,11 @@ fn read_options(table: &Table<'_>) -> Vec<Choice> {
     }
     if options.is_empty() || options.len() > MAX_OPTIONS {
         table.error("options", format!("a select has 1 to {MAX_OPTIONS} options"));
+        return Vec::new();
     }
     for (index, option) in options.iter().enumerate() {
         if options[..index].iter().any(|other| other.value == option.value) {
-            table.error("options", format!("option \"{}\" is listed twice", option.value));
+            table.error("options", format!("option \"{}\" is listed twice", quoted(&option.value)));
         }
     }
     options
@@ -367,7 +376,7 @@ fn read_default(table: &Table<'_>, kind: &FieldKind) -> Option<Value> {
         FieldKind::Select { options } => {
             let value = table.text("default")?;
             if !options.iter().any(|option| option.value == value) {
-                table.error("default", format!("default \"{value}\" is not among the options"));
+                table.error("default", format!("default \"{}\" is not among the options", quoted(&value)));
             }
             Some(Value::from(value))
         }

@@ -22,7 +22,8 @@ pub use field::{Choice, Field, FieldKind, TextRule};
 pub use section::{MAX_MANIFEST_BYTES, SECTION, SectionError, embed, read_section};
 pub use widget::{Cache, Widget};
 
-use reader::{Source, Table};
+use frontdesk_core::roles::Permission as Known;
+use reader::{Source, Table, quoted};
 
 /// The track of the WIT package that this Frontdesk serves.
 pub const API_TRACK: &str = "0.1";
@@ -240,7 +241,10 @@ fn read_id(table: &Table<'_>, key: &str) -> String {
     if !good && !id.is_empty() {
         table.error(
             key,
-            format!("{key} \"{id}\" must be 2 to 41 of a-z, 0-9 and \"-\", beginning with a letter"),
+            format!(
+                "{key} \"{}\" must be 2 to 41 of a-z, 0-9 and \"-\", beginning with a letter",
+                quoted(&id)
+            ),
         );
     }
     id
@@ -251,6 +255,9 @@ fn read_short(table: &Table<'_>, key: &str) -> String {
     let text = table.required_text(key);
     if text.chars().count() > 80 {
         table.error(key, format!("{key} is longer than 80 characters"));
+    }
+    if text.contains(['\n', '\t']) {
+        table.error(key, format!("{key} must be one line"));
     }
     text
 }
@@ -263,7 +270,10 @@ fn read_version(root: &Table<'_>) -> String {
         && !suffix.is_empty()
         && suffix.bytes().all(|b| b.is_ascii_alphanumeric() || b"-+.".contains(&b));
     if !good && !version.is_empty() {
-        root.error("version", format!("version \"{version}\" must have three numbers, such as \"1.0.0\""));
+        root.error(
+            "version",
+            format!("version \"{}\" must have three numbers, such as \"1.0.0\"", quoted(&version)),
+        );
     }
     version
 }
@@ -285,7 +295,10 @@ fn read_notifier(root: &Table<'_>, fields: &address::Fields<'_>) -> Option<Notif
         Some(other) => {
             table.error(
                 "addresses",
-                format!("addresses = \"{other}\" is not known; only \"email\" is, leave it out otherwise"),
+                format!(
+                    "addresses = \"{}\" is not known; only \"email\" is, leave it out otherwise",
+                    quoted(other)
+                ),
             );
             false
         }
@@ -298,7 +311,7 @@ fn read_notifier(root: &Table<'_>, fields: &address::Fields<'_>) -> Option<Notif
         let parsed = parse_rate(&rate);
         if parsed.is_none() {
             let wanted = "a count per second, minute or hour: \"1/s\", \"20/m\", \"100/h\"";
-            table.error("per_target", format!("per_target \"{rate}\" must be {wanted}"));
+            table.error("per_target", format!("per_target \"{}\" must be {wanted}", quoted(&rate)));
         }
         parsed
     });
@@ -328,10 +341,15 @@ fn read_permissions(root: &Table<'_>) -> Vec<Permission> {
     for table in root.tables("permission", "[[permission]]", &["slug", "label", "group", "sentence"]) {
         let slug = table.required_text("slug");
         if !slug.is_empty() && !is_slug(&slug) {
-            table.error("slug", format!("slug \"{slug}\" must be words of a-z, 0-9 and \"-\" joined by dots, such as \"registrar.balance\""));
+            table.error("slug", format!("slug \"{}\" must be words of a-z, 0-9 and \"-\" joined by dots, such as \"registrar.balance\"", quoted(&slug)));
         }
         if permissions.iter().any(|permission| permission.slug == slug) {
-            table.error("slug", format!("permission {slug} is declared twice"));
+            table.error("slug", format!("permission {} is declared twice", quoted(&slug)));
+        }
+        if Known::ALL.iter().any(|known| known.slug() == slug) {
+            // Declared anew, it would read as something else to whoever approves it.
+            let hint = "name it in a [[widget]], or declare one under a word of your own";
+            table.error("slug", format!("permission {slug} is Frontdesk's own; {hint}"));
         }
         permissions.push(Permission {
             label: read_short(&table, "label"),

@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::{ManifestError, ManifestErrors};
+use crate::plugins::text::{drives, shorten};
 
 /// What authors coming from elsewhere call a key. Consulted before spelling: "FriendlyName" is nowhere near "label".
 const KEY_ALIASES: [(&str, &str); 27] = [
@@ -41,6 +42,13 @@ const KEY_ALIASES: [(&str, &str); 27] = [
     ("why", "reason"),
 ];
 
+/// More help nobody, and a hostile manifest has ten thousand.
+const MAX_MISTAKES: usize = 20;
+/// Of a name that a mistake quotes, in characters.
+const MAX_QUOTE_CHARS: usize = 40;
+/// Of a mistake's sentence.
+const MAX_MESSAGE_BYTES: usize = 500;
+
 /// Strings are for people and forms: nobody needs more.
 const MAX_TEXT_CHARS: usize = 2_000;
 
@@ -62,7 +70,8 @@ impl Source {
 
     pub(super) fn error(&self, at: &Range<usize>, message: impl Into<String>) {
         // A message may quote the manifest, and be read in a terminal.
-        let message = message.into().replace(char::is_control, "\u{fffd}");
+        let message = message.into().replace(drives, "\u{fffd}");
+        let message = shorten(message, MAX_MESSAGE_BYTES);
         self.errors.borrow_mut().push(ManifestError { line: self.line(at.start), message });
     }
 
@@ -74,6 +83,13 @@ impl Source {
         let mut errors = self.errors.into_inner();
         errors.sort_by_key(|error| error.line);
         errors.dedup();
+        if errors.len() > MAX_MISTAKES {
+            let more = errors.len() - MAX_MISTAKES;
+            errors.truncate(MAX_MISTAKES);
+            if let Some(last) = errors.last_mut() {
+                last.message += &format!(" (and {more} more mistakes)");
+            }
+        }
         ManifestErrors(errors)
     }
 }
@@ -101,8 +117,8 @@ impl<'s> Table<'s> {
                 continue;
             }
             let message = match nearest_key(written, known) {
-                Some(key) => format!("unknown key {written}; did you mean {key}?"),
-                None => format!("unknown key {written}; {name} knows {}", known.join(", ")),
+                Some(key) => format!("unknown key {}; did you mean {key}?", quoted(written)),
+                None => format!("unknown key {}; {name} knows {}", quoted(written), known.join(", ")),
             };
             source.error(&key.span(), message);
         }
@@ -141,7 +157,7 @@ impl<'s> Table<'s> {
     }
 
     fn wrong_type(&self, key: &str, value: &DeValue<'_>, wanted: &str) {
-        self.error(key, format!("{key} must be {wanted}, not {}", kind_of(value)));
+        self.error(key, format!("{} must be {wanted}, not {}", quoted(key), kind_of(value)));
     }
 
     pub(super) fn text(&self, key: &str) -> Option<String> {
@@ -172,10 +188,11 @@ impl<'s> Table<'s> {
 
     fn check_text(&self, key: &str, text: &str) {
         if text.chars().count() > MAX_TEXT_CHARS {
-            self.error(key, format!("{key} is longer than {MAX_TEXT_CHARS} characters"));
+            self.error(key, format!("{} is longer than {MAX_TEXT_CHARS} characters", quoted(key)));
         }
-        if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
-            self.error(key, format!("{key} holds a control character"));
+        if text.chars().any(|c| drives(c) && c != '\n' && c != '\t') {
+            let what = "a control character, or one that turns the direction of writing";
+            self.error(key, format!("{} holds {what}", quoted(key)));
         }
     }
 
@@ -311,6 +328,14 @@ impl<'s> Table<'s> {
     }
 }
 
+/// What an author wrote, for a sentence: it may be anything.
+pub(super) fn quoted(written: &str) -> String {
+    match written.char_indices().nth(MAX_QUOTE_CHARS) {
+        Some((end, _)) => format!("{}…", &written[..end]),
+        None => written.to_owned(),
+    }
+}
+
 fn kind_of(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
@@ -343,8 +368,13 @@ fn nearest_key<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
 
 /// The nearest of some words, if any is near.
 pub(super) fn nearest<'k>(written: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    if written.len() > MAX_QUOTE_CHARS {
+        // Nothing known is as long, and measuring how far it is off would take time.
+        return None;
+    }
     let written = written.to_lowercase();
     known
+        .filter(|word| word.len() <= MAX_QUOTE_CHARS)
         .map(|word| (strsim::osa_distance(&written, word), word))
         .filter(|(distance, word)| *distance <= 2 && *distance * 2 < word.chars().count().max(3))
         .min_by_key(|(distance, _)| *distance)

@@ -223,6 +223,61 @@ fn every_mistake_is_told_in_the_order_of_lines() {
 }
 
 #[test]
+fn what_turns_the_reader_round_is_refused() {
+    for name in ["Zoë\\u202E", "a\\u2028b", "a\\u0007b", "\\u2066x"] {
+        let errors =
+            Manifest::parse(&HEAD.replace("\"Demo\"", &format!("\"{name}\""))).expect_err("it is refused");
+        assert_eq!(
+            errors.to_string(),
+            "plugin.toml:2: name holds a control character, or one that turns the direction of writing",
+            "{name}"
+        );
+    }
+    assert_eq!(
+        Manifest::parse(&HEAD.replace("Demo", "De\\nmo")).expect_err("it is refused").to_string(),
+        "plugin.toml:2: name must be one line"
+    );
+    assert_eq!(
+        mistake("\"a\\u202Eb\" = 1\n"),
+        "plugin.toml:5: unknown key a\u{fffd}b; [notifier] knows addresses, target, per_target"
+    );
+}
+
+#[test]
+fn a_widget_does_not_draw_itself_and_permissions_of_frontdesk_stay_its_own() {
+    assert_eq!(
+        mistake("[[widget]]\nid = \"ww\"\ntitle = \"W\"\nreads = [\"/v1/admin/dashboard\"]\n"),
+        "plugin.toml:8: reads \"/v1/admin/dashboard\" draws this very widget, without end; read what the widget shows"
+    );
+    assert_eq!(
+        mistake("[[permission]]\nslug = \"staff.invite\"\nlabel = \"L\"\ngroup = \"G\"\nsentence = \"S.\"\n"),
+        "plugin.toml:6: permission staff.invite is Frontdesk's own; name it in a [[widget]], or declare one under a word of your own"
+    );
+}
+
+#[test]
+fn mistakes_are_few_and_short() {
+    let keys: String = (0..5_000).map(|n| format!("x{n} = 1\n")).collect();
+    let errors = Manifest::parse(&format!("{HEAD}{keys}")).expect_err("there are mistakes").0;
+    assert_eq!(errors.len(), 20);
+    assert_eq!(errors[0].line, 5);
+    assert_eq!(
+        errors[19].to_string(),
+        "plugin.toml:24: unknown key x19; [notifier] knows addresses, target, per_target (and 4980 more mistakes)"
+    );
+    assert_eq!(
+        mistake(&format!("{} = 1\n", "k".repeat(60_000))),
+        format!(
+            "plugin.toml:5: unknown key {}…; [notifier] knows addresses, target, per_target",
+            "k".repeat(40)
+        )
+    );
+    let long =
+        format!("[[http]]\nurl = \"ftp://{}\"\nmethods = [\"GET\"]\nreason = \"x\"\n", "a".repeat(1_900));
+    assert!(mistake(&long).len() < 600);
+}
+
+#[test]
 fn a_syntax_error_has_its_line() {
     let error = Manifest::parse("id = \"demo\"\nname = \n").expect_err("it is no TOML").to_string();
     assert!(error.starts_with("plugin.toml:2: "), "{error}");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::field::{self, Field};
-use super::reader::Table;
+use super::reader::{Table, quoted};
 
 /// One widget; a plugin may have several.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,6 +53,9 @@ const KNOWN: [&str; 11] = [
     "preference",
 ];
 
+/// Answers with every widget, drawn.
+const DASHBOARD: &str = "/v1/admin/dashboard";
+
 const MAX_WIDGETS: usize = 30;
 const MAX_LIST: usize = 50;
 
@@ -79,7 +82,10 @@ fn read(table: &Table<'_>) -> Widget {
         Some("shared") => Cache::Shared,
         Some("none") => Cache::None,
         Some(other) => {
-            table.error("cache", format!("cache = \"{other}\" must be \"shared\", \"viewer\" or \"none\""));
+            table.error(
+                "cache",
+                format!("cache = \"{}\" must be \"shared\", \"viewer\" or \"none\"", quoted(other)),
+            );
             Cache::Viewer
         }
     };
@@ -92,13 +98,13 @@ fn read(table: &Table<'_>) -> Widget {
     {
         table.error(
             "permission",
-            format!("permission \"{permission}\" must be a slug such as \"staff.view\""),
+            format!("permission \"{}\" must be a slug such as \"staff.view\"", quoted(permission)),
         );
     }
     let reads = table.texts("reads");
     for path in &reads {
         if let Some(wrong) = wrong_path(path) {
-            table.error("reads", format!("reads \"{path}\" {wrong}"));
+            table.error("reads", format!("reads \"{}\" {wrong}", quoted(path)));
         }
     }
     if cache == Cache::Shared && permission.is_none() && !reads.is_empty() {
@@ -114,7 +120,7 @@ fn read(table: &Table<'_>) -> Widget {
         if !good {
             table.error(
                 "actions",
-                format!("action \"{action}\" must be up to 40 of a-z, 0-9, \"-\" and \"_\""),
+                format!("action \"{}\" must be up to 40 of a-z, 0-9, \"-\" and \"_\"", quoted(action)),
             );
         }
     }
@@ -142,6 +148,9 @@ fn read(table: &Table<'_>) -> Widget {
 }
 
 fn wrong_path(path: &str) -> Option<&'static str> {
+    if path == DASHBOARD {
+        return Some("draws this very widget, without end; read what the widget shows");
+    }
     if !path.starts_with("/v1/") {
         return Some("must be a path of this service's API, beginning with /v1/");
     }
