@@ -7,12 +7,13 @@
 use std::fmt;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
+use rustix::fs::OFlags;
 use sha2::{Digest, Sha256};
 
 /// Names the form of the files; a new form starts with a new name, so old files are never read as it.
@@ -29,9 +30,18 @@ pub(super) struct CodeCache {
 }
 
 impl CodeCache {
-    /// Creates the directory, for its owner alone.
+    /// Creates the directory, for its owner alone, and takes what a process that was killed left half written.
     pub(super) fn open(dir: PathBuf, key: [u8; 32], compatibility: [u8; 32]) -> std::io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(&dir)?;
+        if let Err(error) = close(&dir) {
+            // What others put there is not authentic, and not run.
+            tracing::warn!(dir = %dir.display(), %error, "the directory of compiled code is open to others");
+        }
+        for entry in fs::read_dir(&dir)?.flatten() {
+            if is_temporary(&entry.file_name().to_string_lossy()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
         Ok(Self { dir, key, compatibility, temporaries: AtomicU64::new(0) })
     }
 
@@ -100,9 +110,33 @@ impl CodeCache {
     }
 }
 
+/// Whoever it was opened for, from now on it is its owner's alone.
+fn close(dir: &Path) -> std::io::Result<()> {
+    let mut permissions = fs::metadata(dir)?.permissions();
+    if permissions.mode() & 0o777 != 0o700 {
+        permissions.set_mode(0o700);
+        fs::set_permissions(dir, permissions)?;
+    }
+    Ok(())
+}
+
+/// `.name.process.number`, as [`CodeCache::store`] calls them.
+fn is_temporary(file: &str) -> bool {
+    let parts: Vec<&str> = file.split('.').collect();
+    let digits = |text: &str, most| text.len() <= most && text.bytes().all(|b| b.is_ascii_hexdigit());
+    matches!(parts[..], ["", name, process, number] if name.len() == 64 && digits(name, 64) && digits(process, 20) && digits(number, 20))
+}
+
 fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    // A pipe in its place would otherwise hold up the start until somebody writes to it.
+    let flags = OFlags::NONBLOCK | OFlags::NOFOLLOW;
+    let flags = i32::try_from(flags.bits()).map_err(std::io::Error::other)?;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(std::io::Error::other("it is no file"));
+    }
     let mut bytes = Vec::new();
-    fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > MAX_FILE_BYTES {
         return Err(ErrorKind::FileTooLarge.into());
     }
@@ -117,8 +151,6 @@ impl fmt::Debug for CodeCache {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
     use crate::plugins::testing::TempDir;
 
@@ -164,6 +196,43 @@ mod tests {
         let other = CodeCache::open(dir.path().to_path_buf(), [1; 32], [2; 32]).expect("it opens");
         fs::rename(&file, dir.path().join(other.name(&[4; 32]))).expect("it renames");
         assert_eq!(other.load(&[4; 32]), None);
+    }
+
+    #[test]
+    fn a_pipe_or_a_link_in_the_place_of_code_is_not_waited_for() {
+        let dir = TempDir::new();
+        let cache = CodeCache::open(dir.path().to_path_buf(), [1; 32], [2; 32]).expect("it opens");
+        cache.store(&[3; 32], b"code");
+        let file = only_file(dir.path());
+        let elsewhere = TempDir::new();
+        fs::rename(&file, elsewhere.path().join("code")).expect("it renames");
+
+        std::os::unix::fs::symlink(elsewhere.path().join("code"), &file).expect("it links");
+        assert_eq!(cache.load(&[3; 32]), None);
+        fs::remove_file(&file).expect("it is there");
+        let (here, mode) = (rustix::fs::CWD, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
+        rustix::fs::mknodat(here, &file, rustix::fs::FileType::Fifo, mode, 0).expect("it is made");
+        assert_eq!(cache.load(&[3; 32]), None);
+        cache.store(&[3; 32], b"code");
+        assert_eq!(cache.load(&[3; 32]).as_deref(), Some(b"code".as_slice()), "it is replaced");
+    }
+
+    #[test]
+    fn opening_closes_the_directory_and_clears_what_was_left() {
+        let dir = TempDir::new();
+        let open = || CodeCache::open(dir.path().to_path_buf(), [1; 32], [2; 32]).expect("it opens");
+        open().store(&[3; 32], b"code");
+        let file = only_file(dir.path());
+        let name = file.file_name().expect("it has one").to_str().expect("it is hex").to_owned();
+        fs::write(dir.path().join(format!(".{name}.123.0")), "half").expect("it writes");
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o777)).expect("it is ours");
+        let cache = open();
+        assert_eq!(only_file(dir.path()), file);
+        assert_eq!(cache.load(&[3; 32]).as_deref(), Some(b"code".as_slice()));
+        assert_eq!(fs::metadata(dir.path()).expect("it is there").permissions().mode() & 0o777, 0o700);
+        for other in [".keep", "..", &name, ".a.1.2", &format!(".{name}.x.0"), &format!(".{name}.1")] {
+            assert!(!is_temporary(other), "{other}");
+        }
     }
 
     #[test]
