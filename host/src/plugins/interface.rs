@@ -22,6 +22,9 @@ pub enum InterfaceError {
     Refused(String),
 }
 
+/// Ours have a dozen; a hostile component has millions, each of them a name to keep.
+const MAX_NAMES: usize = 1_000;
+
 const PACKAGE: &str = "frontdesk:plugin/";
 
 /// `types` carries no functions; it is imported by whoever imports or exports something that uses it.
@@ -45,18 +48,26 @@ pub fn inspect(component: &[u8]) -> Result<Interface, InterfaceError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports {
-                    interface.imports.push(import.map_err(malformed)?.name.name.to_owned());
+                    push(&mut interface.imports, import.map_err(malformed)?.name.name)?;
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 0 => {
                 for export in exports {
-                    interface.exports.push(export.map_err(malformed)?.name.name.to_owned());
+                    push(&mut interface.exports, export.map_err(malformed)?.name.name)?;
                 }
             }
             _ => {}
         }
     }
     Ok(interface)
+}
+
+fn push(names: &mut Vec<String>, name: &str) -> Result<(), InterfaceError> {
+    if names.len() == MAX_NAMES {
+        return Err(InterfaceError::Malformed(format!("more than {MAX_NAMES} imports or exports")));
+    }
+    names.push(name.to_owned());
+    Ok(())
 }
 
 fn malformed(error: wasmparser::BinaryReaderError) -> InterfaceError {
@@ -80,7 +91,7 @@ impl Interface {
         match (manifest.notifier.is_some(), self.exports_interface("notifier")) {
             (true, false) => {
                 return refuse(
-                    "plugin.toml has [notifier], but the component exports no notifier; implement it, or remove [notifier]",
+                    "plugin.toml has [notifier], but the component exports no notifier; export it (Rust: frontdesk_plugin_sdk::notifier!(…)), or remove [notifier]",
                 );
             }
             (false, true) => {
@@ -92,7 +103,7 @@ impl Interface {
         }
         match (!manifest.widgets.is_empty(), self.exports_interface("widget")) {
             (true, false) => refuse(
-                "plugin.toml has [[widget]], but the component exports no widget; implement it, or remove [[widget]]",
+                "plugin.toml has [[widget]], but the component exports no widget; export it (Rust: frontdesk_plugin_sdk::widget!(…)), or remove [[widget]]",
             ),
             (false, true) => refuse(
                 "the component exports a widget, but plugin.toml has no [[widget]]; add one with id and title, or remove the export",

@@ -8,6 +8,9 @@ pub const SECTION: &str = "frontdesk:manifest";
 /// A manifest is read by people.
 pub const MAX_MANIFEST_BYTES: usize = 64 * 1024;
 
+/// A linked Python guest has some hundred; a section may have two bytes, so a hostile component has millions.
+const MAX_SECTIONS: usize = 10_000;
+
 /// `\0asm`, version 13, layer 1: the preamble of a component, as the component model's binary format has it.
 const PREAMBLE: [u8; 8] = [0x00, 0x61, 0x73, 0x6d, 0x0d, 0x00, 0x01, 0x00];
 /// The same magic with version 1, layer 0.
@@ -24,6 +27,8 @@ pub enum SectionError {
     Module,
     #[error("the component is cut short or malformed at byte {0}")]
     Malformed(usize),
+    #[error("the component has more than {MAX_SECTIONS} sections")]
+    TooMany,
     #[error(
         "the component carries no manifest; build it with `frontdesk plugin build`, which embeds plugin.toml"
     )]
@@ -98,6 +103,9 @@ fn sections(component: &[u8]) -> Result<Vec<Section<'_>>, SectionError> {
         let (size, body) = read_u32(component, start + 1).ok_or(malformed.clone())?;
         let end = body.checked_add(size).filter(|end| *end <= component.len()).ok_or(malformed)?;
         let manifest = if component[start] == 0 { manifest_of(&component[body..end]) } else { None };
+        if sections.len() == MAX_SECTIONS {
+            return Err(SectionError::TooMany);
+        }
         sections.push(Section { whole: &component[start..end], manifest });
         start = end;
     }

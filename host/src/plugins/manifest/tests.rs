@@ -319,6 +319,8 @@ fn the_section_is_embedded_replaced_and_read() {
     assert_eq!(read_section(&first[..first.len() - 1]), Err(SectionError::Malformed(8)));
     assert_eq!(read_section(b"\0asm\x01\0\0\0"), Err(SectionError::Module));
     assert_eq!(read_section(b"plain text"), Err(SectionError::NotAComponent));
+    let many = [&empty[..8], &[0, 1, 0].repeat(10_001)].concat();
+    assert_eq!(read_section(&many), Err(SectionError::TooMany));
     assert_eq!(
         embed(&empty, &"x".repeat(MAX_MANIFEST_BYTES + 1)),
         Err(SectionError::TooLarge(MAX_MANIFEST_BYTES + 1))
