@@ -193,6 +193,9 @@ pub fn child_main() -> ExitCode {
 }
 
 fn child() -> std::io::Result<()> {
+    // Nobody reads the answer of a service that was killed.
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     let mut stdin = std::io::stdin().lock();
     let mut header = [0; 8];
     stdin.read_exact(&mut header)?;
@@ -271,6 +274,35 @@ mod tests {
         let limits = CompileLimits { memory_mb: 320, ..LIMITS };
         let error = compile(&compiler(), limits, &hostile_to_compile()).await.expect_err("it is cut");
         assert_eq!(error, CompileError::Memory { memory_mb: 320 });
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_child_ends_with_the_thread_that_began_it() {
+        let CompilerCommand { program, args, env } = compiler();
+        let began = std::thread::spawn(move || {
+            let mut child = std::process::Command::new(program)
+                .args(args)
+                .envs(env)
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .expect("it starts");
+            let mut stdin = child.stdin.take().expect("it is piped");
+            stdin.write_all(&[60, 0, 0, 0, 0, 8, 0, 0]).expect("it reads");
+            // It has limited itself: from here on it waits for the component, which never comes.
+            let limits = format!("/proc/{}/limits", child.id());
+            let limited = || {
+                let limits = std::fs::read_to_string(&limits).expect("it runs");
+                limits.lines().any(|line| line.starts_with("Max file size") && line.contains(" 0 "))
+            };
+            while !limited() {
+                std::thread::yield_now();
+            }
+            (child, stdin)
+        });
+        let (mut child, _stdin) = began.join().expect("it does not panic");
+        assert_eq!(child.wait().expect("it is ours").signal(), Some(SIGKILL));
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::engine::{Allocation, runtime_engine};
 use super::manifest::embed;
 use super::testing::{
     MAILER, Mailbox, Mute, NOTIFIER, TempDir, WIDGET, engine, host, notification, notifier, settings, widget,
@@ -276,12 +277,28 @@ async fn tables_and_exports_are_compared_both_ways() {
     );
     assert_eq!(
         refusal(widget(&format!("{WIDGET}[notifier]\n"), "", "", OK)).await,
-        "plugin.toml has [notifier], but the component exports no notifier; implement it, or remove [notifier]"
+        "plugin.toml has [notifier], but the component exports no notifier; export it (Rust: frontdesk_plugin_sdk::notifier!(…)), or remove [notifier]"
     );
     assert_eq!(
         refusal(vec![0; MAX_COMPONENT_BYTES + 1]).await,
         "the component has 33554433 bytes; 33554432 are allowed"
     );
+}
+
+#[tokio::test]
+async fn one_that_is_larger_than_the_pool_hears_what_it_may_have() {
+    let (_, allocation) = runtime_engine().expect("it starts");
+    if allocation == Allocation::OnDemand {
+        // Without the pool there is nothing to be too large for before a call.
+        return;
+    }
+    let (plugins, _dir) = engine();
+    let may_have = "the component does not fit the interface: it is larger than a plugin may be: 4 memories of up to \
+                    512 MiB, 20 tables with 50000 elements, 100 modules; ";
+    for module in ["(memory $big 8193)", &"(memory 1)".repeat(4), &"(table 1 funcref)".repeat(21)] {
+        let told = plugins.load(notifier(NOTIFIER, "", module, OK)).await.expect_err(module).to_string();
+        assert!(told.starts_with(may_have), "{told}");
+    }
 }
 
 #[tokio::test]

@@ -22,7 +22,8 @@ use super::code_cache::CodeCache;
 use super::compile::{self, CompileLimits, CompilerCommand};
 use super::engine::{self, Ticker};
 use super::interface::{self, Interface};
-use super::manifest::{self, Manifest};
+use super::limits::{INSTANCES, MEMORIES, TABLE_ELEMENTS, TABLES};
+use super::manifest::{self, Limits, Manifest};
 use super::{EngineError, LoadError};
 
 /// A Python guest has 18 MB.
@@ -219,8 +220,13 @@ impl Plugins {
             let closed = |error: tokio::sync::AcquireError| LoadError::Host(error.to_string());
             let _turn = this.compiling.acquire().await.map_err(closed)?;
             let code = compile::compile(&this.compiler, this.compile, &component).await?;
-            tokio::task::block_in_place(|| this.cache.store(&sha256, &code));
-            Ok::<_, LoadError>(code)
+            let keeper = Arc::clone(&this);
+            // Not in place: a thread that does so may end, and a compiling child ends with the thread that began it.
+            let kept = this.blocking(move || {
+                keeper.cache.store(&sha256, &code);
+                code
+            });
+            kept.await
         });
         compiled.await.map_err(|error| LoadError::Host(error.to_string()))?
     }
@@ -233,7 +239,7 @@ impl Plugins {
         )]
         // SAFETY: `code` is what `Engine::precompile_component` of this binary answered, unchanged.
         let component = unsafe { Component::deserialize(&self.engine, code) };
-        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
+        let link = |error: wasmtime::Error| LoadError::Link(explain(&error));
         let component = component.map_err(link)?;
         let pre = self.linker.instantiate_pre(&component).map_err(link)?;
         let manifest = checked.manifest;
@@ -313,6 +319,20 @@ fn check(component: Vec<u8>) -> Result<Checked, LoadError> {
     let (manifest_text, manifest, _) = read(&component)?;
     let sha256 = Sha256::digest(&component).into();
     Ok(Checked { component: Arc::new(component), manifest_text, manifest, sha256 })
+}
+
+/// wasmtime speaks of its pool where it means what a plugin may have.
+fn explain(error: &wasmtime::Error) -> String {
+    let told = format!("{error:#}");
+    if !told.contains("pooling allocator") {
+        return told;
+    }
+    let memory_mb = Limits::MAX.memory_mb;
+    format!(
+        "it is larger than a plugin may be: {MEMORIES} memories of up to {memory_mb} MiB, {TABLES} tables with \
+         {TABLE_ELEMENTS} elements, {INSTANCES} modules; {}",
+        error.root_cause()
+    )
 }
 
 fn link(engine: &Engine) -> wasmtime::Result<Linker<CallState>> {
