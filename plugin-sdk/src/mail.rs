@@ -20,9 +20,11 @@ impl Envelope {
 ///
 /// # Errors
 ///
-/// `rejected` for an envelope with no recipient, with more than [`MAX_RECIPIENTS`], or with one that the
-/// notification was not for; else what the transport says: `retry` while it is down or asks to wait, `rejected` for a recipient or message
-/// that it refuses for good, `misconfigured` where only the operator can help.
+/// `rejected` for an envelope with no recipient, with more than [`MAX_RECIPIENTS`], with one that the notification was
+/// not for, or with another sender than the setting `sender_address` of type `email`, where there is one; and for an
+/// empty message, one of more than 4 MiB, or more than 8 MiB in a call. Else what the transport says: `retry` while it
+/// is down or asks to wait, `rejected` for a recipient or message that it refuses for good, `misconfigured` where only
+/// the operator can help.
 pub fn submit(envelope: &Envelope, message: &[u8]) -> Result<String, Failure> {
     host::submit(envelope, message)
 }

@@ -63,6 +63,11 @@ pub(crate) struct State {
     now: Timestamp,
     random: u64,
     random_left: usize,
+    lines_left: usize,
+    mails_left: usize,
+    mail_bytes_left: usize,
+    /// Whom the call may write to; nothing outside a call, where there is no notification to go by.
+    recipients: Option<Vec<String>>,
     logs: Vec<LogLine>,
     mails: Vec<Mail>,
     mail_failure: Option<Failure>,
@@ -86,6 +91,10 @@ impl Host {
             now: Timestamp::from_millis(1_767_225_600_000),
             random: 0,
             random_left: MAX_RANDOM,
+            lines_left: LINES,
+            mails_left: MAX_RECIPIENTS,
+            mail_bytes_left: 2 * MAX_MESSAGE_BYTES,
+            recipients: None,
             logs: Vec::new(),
             mails: Vec::new(),
             mail_failure: None,
@@ -179,18 +188,41 @@ pub(crate) fn with<T>(run: impl FnOnce(&mut State) -> T) -> T {
     })
 }
 
-/// What the host allows a call begins anew with each.
-fn begin_call() {
-    STATE.with_borrow_mut(|slot| {
-        if let Some(state) = slot {
-            state.random_left = MAX_RANDOM;
-        }
-    });
+/// The host keeps so many lines of a call, each up to so many bytes.
+const LINES: usize = 100;
+const LINE_BYTES: usize = 2 * 1024;
+/// Of one message; all of a call may have twice as much.
+const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// One call: what the host allows begins anew with each, and mail is for the recipients of its notification.
+fn call<T>(recipients: &[Recipient], run: impl FnOnce() -> T) -> T {
+    let begin = |recipients: Option<Vec<String>>| {
+        STATE.with_borrow_mut(|slot| {
+            if let Some(state) = slot {
+                state.random_left = MAX_RANDOM;
+                state.lines_left = LINES;
+                state.mails_left = MAX_RECIPIENTS;
+                state.mail_bytes_left = 2 * MAX_MESSAGE_BYTES;
+                state.recipients = recipients;
+            }
+        });
+    };
+    begin(Some(recipients.iter().map(|recipient| recipient.address.clone()).collect()));
+    let answer = run();
+    begin(None);
+    answer
 }
 
 impl State {
     pub(crate) fn log(&mut self, level: Level, message: &str) {
-        self.logs.push(LogLine { level, message: message.to_owned() });
+        // As the host does it: the last line says that the rest is left out.
+        let (level, message) = match self.lines_left {
+            0 => return,
+            1 => (Level::Warn, format!("this call has written {LINES} lines; what follows is left out")),
+            _ => (level, message[..message.floor_char_boundary(LINE_BYTES)].to_owned()),
+        };
+        self.lines_left -= 1;
+        self.logs.push(LogLine { level, message });
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -215,17 +247,38 @@ impl State {
     }
 
     pub(crate) fn submit(&mut self, envelope: &Envelope, message: &[u8]) -> Result<String, Failure> {
-        if !(1..=MAX_RECIPIENTS).contains(&envelope.recipients.len()) {
-            let count = envelope.recipients.len();
-            return Err(Failure::rejected(format!(
-                "the envelope has {count} recipients; 1 to {MAX_RECIPIENTS} are allowed"
-            )));
-        }
+        self.check_mail(envelope, message).map_err(Failure::rejected)?;
+        self.mails_left -= 1;
+        self.mail_bytes_left -= message.len();
         if let Some(failure) = &self.mail_failure {
             return Err(failure.clone());
         }
         self.mails.push(Mail { envelope: envelope.clone(), message: message.to_vec() });
         Ok(format!("mail-{}", self.mails.len()))
+    }
+
+    fn check_mail(&self, envelope: &Envelope, message: &[u8]) -> Result<(), String> {
+        let (count, size) = (envelope.recipients.len(), message.len());
+        if self.mails_left == 0 {
+            return Err(format!("one call may submit {MAX_RECIPIENTS} messages"));
+        }
+        if size > MAX_MESSAGE_BYTES {
+            return Err(format!("the message has {size} bytes; {MAX_MESSAGE_BYTES} are allowed"));
+        }
+        if size > self.mail_bytes_left {
+            return Err(format!("one call may submit {} bytes of messages", 2 * MAX_MESSAGE_BYTES));
+        }
+        if size == 0 {
+            return Err("the message is empty".to_owned());
+        }
+        if !(1..=MAX_RECIPIENTS).contains(&count) {
+            return Err(format!("the envelope has {count} recipients; 1 to {MAX_RECIPIENTS} are allowed"));
+        }
+        let stranger = self
+            .recipients
+            .as_ref()
+            .and_then(|known| envelope.recipients.iter().find(|address| !known.contains(address)));
+        stranger.map_or(Ok(()), |stranger| Err(format!("{stranger} is not a recipient of this notification")))
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Result<String, Failure> {
@@ -244,8 +297,7 @@ impl State {
 ///
 /// What the plugin answers, or that the settings do not fit its type.
 pub fn check<T: Notifier>(settings: Value) -> Answer {
-    begin_call();
-    notifier::Glue::<T>::check(settings.to_string())
+    call(&[], || notifier::Glue::<T>::check(settings.to_string()))
 }
 
 /// Calls [`Notifier::options`] as the host does, settings and rule as JSON.
@@ -259,8 +311,8 @@ pub fn options<T: Notifier>(
     settings: Value,
     rule: Value,
 ) -> Result<Vec<Choice>, Failure> {
-    begin_call();
-    notifier::Glue::<T>::options(field.to_owned(), search.to_owned(), settings.to_string(), rule.to_string())
+    let (field, search) = (field.to_owned(), search.to_owned());
+    call(&[], || notifier::Glue::<T>::options(field, search, settings.to_string(), rule.to_string()))
 }
 
 /// Calls [`Notifier::send`] as the host does, settings and rule as JSON.
@@ -269,8 +321,8 @@ pub fn options<T: Notifier>(
 ///
 /// What the plugin answers, or that settings or rule do not fit its types.
 pub fn send<T: Notifier>(notification: Notification, settings: Value, rule: Value) -> Answer {
-    begin_call();
-    notifier::Glue::<T>::send(notification, settings.to_string(), rule.to_string())
+    let recipients = notification.recipients.clone();
+    call(&recipients, || notifier::Glue::<T>::send(notification, settings.to_string(), rule.to_string()))
 }
 
 /// Calls [`Widget::render`] as the host does.
@@ -279,8 +331,7 @@ pub fn send<T: Notifier>(notification: Notification, settings: Value, rule: Valu
 ///
 /// What the plugin answers, or that settings or preferences do not fit its types.
 pub fn render<T: Widget>(request: Request) -> Result<View, Failure> {
-    begin_call();
-    widget::Glue::<T>::render(request.raw())
+    call(&[], || widget::Glue::<T>::render(request.raw()))
 }
 
 /// Calls [`Widget::act`] as the host does.
@@ -289,8 +340,7 @@ pub fn render<T: Widget>(request: Request) -> Result<View, Failure> {
 ///
 /// What the plugin answers, or that settings or preferences do not fit its types.
 pub fn act<T: Widget>(request: Request, action: &str, data: Value) -> Answer {
-    begin_call();
-    widget::Glue::<T>::act(request.raw(), action.to_owned(), data.to_string())
+    call(&[], || widget::Glue::<T>::act(request.raw(), action.to_owned(), data.to_string()))
 }
 
 /// What a widget is asked for, its settings and preferences as JSON.

@@ -81,12 +81,12 @@ impl Widget for Least {
 fn a_notifier_reaches_clock_randomness_log_and_mail() {
     let host = Host::new().at("2026-11-21T22:45:48.123Z").seed(7);
     let answer =
-        send::<Everything>(notification(), json!({ "room": "ops@example.com" }), json!({ "level": 12 }));
+        send::<Everything>(notification(), json!({ "room": "ada@example.com" }), json!({ "level": 12 }));
     assert_eq!(answer, Ok(Some("mail-1".to_owned())));
     let line = "Ada Lovelace was invited at 2026-11-21T22:45:48.123Z".to_owned();
     assert_eq!(host.logs(), [LogLine { level: Level::Warn, message: line }]);
     let [mail] = host.mails().try_into().unwrap();
-    assert_eq!(mail.envelope, Envelope::new("desk@example.com", ["ops@example.com"]));
+    assert_eq!(mail.envelope, Envelope::new("desk@example.com", ["ada@example.com"]));
     assert_eq!(mail.message.len(), 12);
 }
 
@@ -119,7 +119,8 @@ fn an_answer_that_does_not_fit_names_the_path() {
 fn failures_are_handed_on() {
     let down = Failure::retry("no connection").after(30);
     let _host = Host::new().mail_fails(down.clone()).refuse("/v1/names", Failure::rejected("not yours"));
-    let answer = send::<Everything>(notification(), json!({ "room": "a@b.c" }), json!({ "level": 1 }));
+    let answer =
+        send::<Everything>(notification(), json!({ "room": "ada@example.com" }), json!({ "level": 1 }));
     assert_eq!(answer, Err(down));
     assert_eq!(kind(&service::get::<Value>("/v1/names")), Some(Problem::Rejected));
 }
@@ -152,6 +153,42 @@ fn the_same_seed_gives_the_same_bytes() {
     assert_eq!(bytes(1), bytes(1));
     assert_ne!(bytes(1), bytes(2));
     assert_ne!(bytes(1).0, bytes(1).1[..5]);
+}
+
+#[test]
+fn mail_has_the_bounds_of_the_host() {
+    let host = Host::new();
+    let refused = |level: u8, room: &str| {
+        let answer = send::<Everything>(notification(), json!({ "room": room }), json!({ "level": level }));
+        answer.unwrap_err().message
+    };
+    assert_eq!(refused(1, "ops@example.com"), "ops@example.com is not a recipient of this notification");
+    assert_eq!(refused(0, "ada@example.com"), "the message is empty");
+    let to = |count| Envelope::new("desk@example.com", vec!["ada@example.com"; count]);
+    let refused = |count, size| mail::submit(&to(count), &vec![b'x'; size]).unwrap_err().message;
+    assert_eq!(refused(0, 1), "the envelope has 0 recipients; 1 to 100 are allowed");
+    assert_eq!(refused(101, 1), "the envelope has 101 recipients; 1 to 100 are allowed");
+    assert_eq!(refused(1, MAX_MESSAGE_BYTES + 1), "the message has 4194305 bytes; 4194304 are allowed");
+    for _ in 0..2 {
+        mail::submit(&to(1), &vec![b'x'; MAX_MESSAGE_BYTES]).unwrap();
+    }
+    assert_eq!(refused(1, 1), "one call may submit 8388608 bytes of messages");
+    assert_eq!(host.mails().len(), 2);
+}
+
+#[test]
+fn log_lines_are_cut_and_counted() {
+    let host = Host::new();
+    log::info(format!("x{}", "ü".repeat(2_000)));
+    for _ in 0..200 {
+        log::info("more");
+    }
+    let logs = host.logs();
+    assert_eq!((logs.len(), logs[0].message.len()), (100, 2_047));
+    assert_eq!(logs[99].message, "this call has written 100 lines; what follows is left out");
+    // Another call begins anew.
+    assert_eq!(check::<Everything>(json!({ "room": "ops" })), Ok(Some("Writes to ops".to_owned())));
+    assert_eq!(host.logs().len(), 101);
 }
 
 #[test]
