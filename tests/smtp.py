@@ -16,9 +16,10 @@ from aiosmtpd.smtp import SMTP, AuthResult
 
 
 class Keep:
-    def __init__(self, directory, hold, implicit_tls):
+    def __init__(self, directory, hold, gate, implicit_tls):
         self.directory = directory
         self.hold = hold
+        self.gate = gate
         self.implicit_tls = implicit_tls
         self.count = len(list(directory.glob("*.eml")))
 
@@ -47,6 +48,8 @@ class Keep:
         partial.rename(self.directory / f"{name}.json")
         if self.hold:
             await asyncio.Event().wait()
+        while self.gate and not self.gate.exists():
+            await asyncio.sleep(0.01)
         return f"250 kept as {name}"
 
 
@@ -59,13 +62,14 @@ async def main():
     parser.add_argument("--key", help="PEM, for TLS")
     parser.add_argument("--login", help="NAME:PASSWORD; without it anybody may send")
     parser.add_argument("--hold", action="store_true", help="keep the message, but never answer that it was taken")
+    parser.add_argument("--gate", type=Path, help="keep the message, but answer only once this file exists")
     options = parser.parse_args()
 
     context = None
     if options.tls != "none":
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(options.cert, options.key)
-    handler = Keep(options.messages, options.hold, options.tls == "implicit")
+    handler = Keep(options.messages, options.hold, options.gate, options.tls == "implicit")
 
     def authenticate(server, session, envelope, mechanism, data):
         given = f"{data.login.decode()}:{data.password.decode()}"

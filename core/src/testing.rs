@@ -19,6 +19,14 @@ use crate::{
     secret::Keyring,
     time::{Clock, Timestamp},
 };
+#[cfg(test)]
+use crate::{
+    cx::{Caller, Reads as _},
+    ids::StaffId,
+    password::PasswordHash,
+    roles::{self, FULL_ADMINISTRATOR},
+    staff::{self, NewStaff},
+};
 
 /// A clock that stands still until it is turned.
 #[derive(Debug)]
@@ -141,4 +149,34 @@ fn unique() -> String {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     format!("{}-{}", std::process::id(), data_encoding::HEXLOWER.encode(&bytes))
+}
+
+/// What the core's own tests need to be there first.
+#[cfg(test)]
+impl TestService {
+    /// A full administrator of that name.
+    pub(crate) async fn member(&self, username: &str) -> StaffId {
+        let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
+        let role = roles::find(&mut cx, FULL_ADMINISTRATOR).await.expect("the database answers");
+        let new = NewStaff {
+            username: username.into(),
+            email: format!("{username}@example.com"),
+            first_name: "Some".into(),
+            last_name: "Body".into(),
+            language: "en".into(),
+        };
+        let role = role.expect("the role is shipped");
+        let id = staff::create(&mut cx, new, &role, PasswordHash::for_tests()).await.expect("a free name");
+        cx.commit().await.expect("the database answers");
+        id
+    }
+
+    pub(crate) async fn disable(&self, id: StaffId) {
+        let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
+        let done = crate::on!(cx.db(), conn => {
+            sqlx::query("UPDATE staff SET disabled = TRUE WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+        });
+        done.expect("the statement runs");
+        cx.commit().await.expect("the database answers");
+    }
 }

@@ -1,6 +1,7 @@
 //! Each test has a database of its own, and looks into it where it must.
 
 use crate::unique;
+use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Row, SqliteConnection};
 use std::path::Path;
 
@@ -63,12 +64,22 @@ impl Database {
                 rows.iter().map(|row| row.get(0)).collect()
             }
             None => {
-                let file = format!("sqlite:{}", data.join("frontdesk.db").display());
-                let mut connection =
-                    SqliteConnection::connect(&file).await.expect("the test's database opens");
+                let mut connection = open(data).await;
                 let rows = sqlx::query(sql).fetch_all(&mut connection).await.expect("a query of the test's");
                 rows.iter().map(|row| row.get(0)).collect()
             }
+        }
+    }
+
+    /// Changes something.
+    pub async fn execute(&self, data: &Path, sql: &str) {
+        let sql = AssertSqlSafe(sql.to_owned());
+        match self.url() {
+            Some(url) => {
+                let mut connection = PgConnection::connect(&url).await.expect("the test's database answers");
+                connection.execute(sql).await.expect("a statement of the test's");
+            }
+            None => drop(open(data).await.execute(sql).await.expect("a statement of the test's")),
         }
     }
 
@@ -90,6 +101,12 @@ impl Database {
         assert!(!rows.is_empty(), "PostgreSQL holds the service's tables");
         rows.join("\n").into_bytes()
     }
+}
+
+/// By its name and not by a URL, which would give signs such as ? and % a meaning.
+async fn open(data: &Path) -> SqliteConnection {
+    let options = SqliteConnectOptions::new().filename(data.join("frontdesk.db"));
+    SqliteConnection::connect_with(&options).await.expect("the test's database opens")
 }
 
 /// The server that most machines with PostgreSQL have.

@@ -27,6 +27,8 @@ pub struct Frontdesk {
     running: Option<Running>,
     database: Arc<Database>,
     directory: TempDir,
+    /// What the data directory is called.
+    data: &'static str,
     config: String,
     environment: Vec<(&'static str, String)>,
     /// What every process of this installation printed.
@@ -58,6 +60,7 @@ impl Frontdesk {
                 .prefix("frontdesk-")
                 .tempdir()
                 .expect("a temporary directory"),
+            data: "data",
             config: String::new(),
             environment: Vec::new(),
             output: Output::default(),
@@ -101,6 +104,17 @@ impl Frontdesk {
         self
     }
 
+    /// Calls the data directory `name`.
+    pub fn with_data(mut self, name: &'static str) -> Self {
+        self.data = name;
+        self
+    }
+
+    /// Replaces the configuration file, for the next start.
+    pub fn reconfigure(&mut self, toml: &str) {
+        toml.clone_into(&mut self.config);
+    }
+
     pub fn with_mail(self, smtp: &Smtp) -> Self {
         let service = self.with_config(&smtp.config());
         match smtp.authority() {
@@ -110,7 +124,12 @@ impl Frontdesk {
     }
 
     pub fn data(&self) -> PathBuf {
-        self.directory.path().join("data")
+        self.directory.path().join(self.data)
+    }
+
+    /// The directory that the configuration and the data lie in, and nothing else.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Starts it and waits until it listens.
@@ -251,6 +270,11 @@ impl Frontdesk {
         self.database.column(&self.data(), sql).await
     }
 
+    /// Changes the database behind the service's back.
+    pub async fn execute(&self, sql: &str) {
+        self.database.execute(&self.data(), sql).await;
+    }
+
     /// Nothing that this installation stored or logged holds a secret that the test has seen.
     pub async fn keeps_its_secrets(&self) {
         let mut places = vec![("the database", self.database.dump(&self.data()).await)];
@@ -262,7 +286,7 @@ impl Frontdesk {
 
     /// Compiling the plugins takes longer than most tests: it is done once for each build of the binary, and every
     /// installation gets a copy of the compiled code, with the key that authenticates it.
-    async fn adopt_code_cache(&self) {
+    pub async fn adopt_code_cache(&self) {
         static COMPILED: OnceCell<PathBuf> = OnceCell::const_new();
         let data = self.data();
         if !data.exists() {

@@ -3,6 +3,7 @@
 use crate::{built, eventually, token_of, unique};
 use mail_parser::{Message, MessageParser};
 use serde_json::Value;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use tempfile::TempDir;
@@ -91,15 +92,25 @@ impl Smtp {
 
     /// Starts it, on the port it had.
     pub async fn resume(&mut self) {
-        self.run(false).await;
+        self.run(&[]).await;
     }
 
     /// Starts it on the port it had, so that it keeps each message and never answers that it took it.
     pub async fn resume_without_answering(&mut self) {
-        self.run(true).await;
+        self.run(&["--hold".as_ref()]).await;
     }
 
-    async fn run(&mut self, hold: bool) {
+    /// Starts it on the port it had, so that it keeps each message and answers when [`Self::open_the_gate`] is called.
+    pub async fn resume_behind_a_gate(&mut self) {
+        self.run(&["--gate".as_ref(), self.file("gate").as_os_str()]).await;
+    }
+
+    /// From now on it answers at once.
+    pub fn open_the_gate(&self) {
+        std::fs::write(self.file("gate"), "").expect("a file");
+    }
+
+    async fn run(&mut self, more: &[&OsStr]) {
         assert!(self.process.is_none(), "it runs already");
         let mut command = Command::new(python());
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/smtp.py"));
@@ -116,9 +127,7 @@ impl Smtp {
         if self.options.login {
             command.arg("--login").arg(format!("{}:{}", self.user, self.password));
         }
-        if hold {
-            command.arg("--hold");
-        }
+        command.args(more);
         let mut process = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -85,6 +85,15 @@ async fn waiting(service: &Service) -> bool {
     outbox::next_due(&mut service.read().await.unwrap()).await.unwrap().is_some()
 }
 
+/// How many events and deliveries there are.
+async fn rows(service: &Service) -> (i64, i64) {
+    let mut view = service.read().await.unwrap();
+    crate::on!(view.db(), conn => {
+        sqlx::query_as("SELECT (SELECT COUNT(*) FROM events), (SELECT COUNT(*) FROM deliveries)").fetch_one(conn).await
+    })
+    .unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_works_for_seven_days_to_the_millisecond() {
     for TestServiceParts { test, by } in setup().await {
@@ -248,10 +257,18 @@ async fn a_cancelled_link_is_dead_and_its_mail_stays_unsent() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_rolled_back_sends_nothing() {
     for TestServiceParts { test, by } in setup().await {
-        let mut cx = begin(&test.service).await;
-        invite_staff(&mut cx, &by, to("grace@example.com", NO_PERMISSIONS).checked().unwrap()).await.unwrap();
+        let service = &test.service;
+        let before = rows(service).await;
+        let mut cx = begin(service).await;
+        let link =
+            invite_staff(&mut cx, &by, to("grace@example.com", NO_PERMISSIONS).checked().unwrap()).await;
+        let token = link.unwrap().token;
         drop(cx);
-        assert!(!waiting(&test.service).await);
+        assert!(!waiting(service).await);
+        assert_eq!(rows(service).await, before);
+        assert!(matches!(looked_up(service, &token).await, Err(Error::Unknown)));
+        invite(service, &by, to("grace@example.com", NO_PERMISSIONS)).await.unwrap();
+        assert_eq!(rows(service).await, (before.0 + 1, before.1 + 1), "an event and its mail, together");
         test.finish().await;
     }
 }

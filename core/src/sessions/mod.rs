@@ -132,3 +132,6 @@ pub async fn write_seen(cx: &mut Cx, seen: &[(SessionId, Timestamp)]) -> Result<
     let idle_since = cx.now().minus(STAFF_IDLE + UNWRITTEN * 3);
     store::delete_over(cx, idle_since).await
 }
+
+#[cfg(test)]
+mod tests;

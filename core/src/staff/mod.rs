@@ -150,3 +150,6 @@ pub(crate) async fn create(
     cx.emit(StaffCreated { staff_id: id, username, email, role: role.name.clone() }).await?;
     Ok(id)
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,11 +103,12 @@ fn code_of(cause: &serde_json::Error) -> &'static str {
     }
 }
 
-/// serde's sentence without the position, and without what was sent: it may be a secret.
+/// serde's sentence without the position, and without what was sent: it may be a secret, and may itself look like a part
+/// of the sentence.
 fn sentence(cause: &serde_json::Error) -> String {
     let text = cause.to_string();
-    let text = text.split(" at line ").next().unwrap_or_default();
-    match text.split_once(", expected ") {
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    match text.rsplit_once(", expected ") {
         Some((_, expected)) if expected.starts_with("struct ") => "Expected an object.".into(),
         Some((_, expected)) if text.starts_with("invalid ") || text.starts_with("unknown variant ") => {
             format!("Expected {expected}.")
@@ -229,6 +230,15 @@ mod tests {
         name: String,
         #[serde(default, deserialize_with = "present")]
         text: Option<Option<String>>,
+        #[expect(dead_code, reason = "only its shape matters here")]
+        kind: Option<Kind>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        One,
+        Two,
     }
 
     fn refusal(body: &str) -> String {
@@ -247,13 +257,20 @@ mod tests {
         assert_eq!(refusal("{}"), r#"422 "name" "Missing field `name`.""#);
         assert_eq!(
             refusal(r#"{"name": "a", "admin": true}"#),
-            "422 \"admin\" \"Unknown field `admin`, expected `name` or `text`.\""
+            "422 \"admin\" \"Unknown field `admin`, expected one of `name`, `text`, `kind`.\""
         );
         assert_eq!(refusal(r#"{"name": 12345}"#), r#"422 "name" "Expected a string.""#);
         assert_eq!(refusal(r#"["a"]"#), r#"422 "" "Expected an object.""#);
         assert_eq!(refusal("null"), r#"422 "" "Expected an object.""#);
         assert_eq!(refusal("{"), "400 null null");
         assert_eq!(refusal(r#"{"name": "a"} {}"#), "400 null null");
+        // What was sent cannot pass for what was expected, nor for the position.
+        for sent in ["x, expected y", "x at line 1", "x"] {
+            assert_eq!(
+                refusal(&format!(r#"{{"name": "a", "kind": "{sent}"}}"#)),
+                r#"422 "kind" "Expected `one` or `two`.""#
+            );
+        }
     }
 
     #[test]

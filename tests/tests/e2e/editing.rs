@@ -7,6 +7,7 @@ both! {
     a_change_of_role_or_name_keeps_the_link,
     what_the_invitation_fixes_is_refused_from_the_invitee,
     a_change_of_address_kills_the_link,
+    a_change_of_nothing_changes_nothing,
     a_waiting_mail_whose_link_died_is_obsolete,
 }
 
@@ -90,6 +91,29 @@ async fn a_change_of_address_kills_the_link(database: Database) {
     ada.api.patch(&other.path(), &json!({ "email": "GRACE@example.test" })).await.problem(409, "email_taken");
     smtp.takes(3).await;
     service.keeps_its_secrets().await;
+}
+
+/// Neither the empty change nor one to what is there already leaves a trace.
+async fn a_change_of_nothing_changes_nothing(database: Database) {
+    let service = Frontdesk::running(database).await;
+    let ada = first_administrator(&service).await;
+    let invitation = invite(&ada.api, "grace@example.test", json!({ "first_name": "Grace" })).await;
+    let before = ada.api.get(&invitation.path()).await.expect(200);
+    let rows = async || {
+        let deliveries = service.column("SELECT id FROM deliveries").await.len();
+        (service.column("SELECT id FROM events").await, deliveries)
+    };
+    let recorded = rows().await;
+    for change in [
+        json!({}),
+        json!({ "email": "grace@example.test" }),
+        json!({ "first_name": "Grace", "last_name": null, "username": null, "role_id": before["role"]["id"] }),
+    ] {
+        assert_eq!(ada.api.patch(&invitation.path(), &change).await.expect(200), before, "{change}");
+    }
+    assert_eq!(rows().await, recorded);
+    let lookup = json!({ "token": invitation.token() });
+    service.api().post("/v1/public/invitations/lookup", &lookup).await.expect(200);
 }
 
 /// An invitation changes while its mail still waits: who no longer has a link gets no mail.

@@ -47,7 +47,19 @@ async fn every_start_without_staff_prints_a_new_link(database: Database) {
 async fn the_first_link_is_nobodys_invitation(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    assert_eq!(ada.api.get("/v1/admin/staff-invitations").await.expect(200)["items"], json!([]));
+    for list in ["", "?state=accepted", "?state=pending", "?state=expired", "?state=cancelled"] {
+        let listed = ada.api.get(&format!("/v1/admin/staff-invitations{list}")).await.expect(200);
+        assert_eq!(listed["items"], json!([]), "{list}");
+    }
+    // Its row has an id that everybody can know.
+    let first = "/v1/admin/staff-invitations/00000000-0000-7000-8000-000000000001";
+    let row = "SELECT id FROM invitations WHERE id = '00000000-0000-7000-8000-000000000001'";
+    assert_eq!(service.column(row).await.len(), 1);
+    ada.api.get(first).await.problem(404, "invitation_unknown");
+    let change = json!({ "email": "eve@example.test" });
+    ada.api.patch(first, &change).await.problem(404, "invitation_unknown");
+    ada.api.post(&format!("{first}/resend"), &json!({})).await.problem(404, "invitation_unknown");
+    ada.api.delete(first).await.problem(404, "invitation_unknown");
     let staff = ada.api.get("/v1/admin/staff").await.expect(200);
     assert_eq!(staff["items"].as_array().map(Vec::len), Some(1));
 }

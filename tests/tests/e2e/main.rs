@@ -3,6 +3,7 @@
 //!
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
+mod backlog;
 mod cookies;
 mod delivery;
 mod editing;
@@ -12,7 +13,11 @@ mod http;
 mod invitations;
 mod journey;
 mod mail;
+mod nodes;
 mod openapi;
 mod operation;
+mod overload;
+mod problems;
+mod roles;
 mod sessions;
 mod usernames;

@@ -102,6 +102,24 @@ async fn a_second_process_on_the_same_data_is_refused() {
     service.api().get("/readyz").await.expect(200);
 }
 
+/// A directory's name is a name: signs that mean something in addresses mean nothing in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn any_name_does_for_the_data_directory() {
+    let mut service = Frontdesk::on(Database::sqlite()).with_data("%41 b?mode=memory#c");
+    service.start().await;
+    let ada = first_administrator(&service).await;
+    invite(&ada.api, "grace@example.test", json!({})).await;
+    service.stop().await;
+    assert!(service.data().join("frontdesk.db").is_file(), "the database lies inside");
+    let entries = std::fs::read_dir(service.directory()).expect("a directory");
+    let mut names: Vec<_> = entries.map(|entry| entry.expect("a directory entry").file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["%41 b?mode=memory#c", "frontdesk.toml"], "and nothing beside it");
+    service.start().await;
+    assert_eq!(service.first_administrator_link(), None);
+    ada.api.at(service.base()).get("/v1/admin/session").await.expect(200);
+}
+
 /// Without its key the service cannot open what it sealed: it refuses to start rather than to begin anew.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_right_master_key_it_does_not_start() {
