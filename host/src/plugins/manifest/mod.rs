@@ -1,6 +1,6 @@
 //! `plugin.toml`: what a plugin is, what it may be set to, and what it asks for.
 //!
-//! The manifest travels inside the component ([`section`]) and is read without running anything. Admins approve
+//! The manifest travels inside the component ([`SECTION`]) and is read without running anything. Admins approve
 //! what it says, so it is read strictly: an unknown key is a mistake, and each mistake is told with its line.
 
 mod address;
