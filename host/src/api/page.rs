@@ -39,6 +39,8 @@ struct PageParameters {
     total: Option<bool>,
 }
 
+const PAGE_PARAMETERS: [&str; 3] = ["limit", "cursor", "total"];
+
 /// Records per page unless the request says otherwise.
 const DEFAULT: i64 = 25;
 
@@ -54,6 +56,13 @@ impl<F: DeserializeOwned> List<F> {
     fn parse(query: &str) -> Result<Self, Invalid> {
         let (mut limit, mut cursor, mut total, mut rest) = (DEFAULT, None, false, Vec::new());
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        for (index, (key, _)) in pairs.iter().enumerate() {
+            // Which of the two counts, nobody could tell.
+            if PAGE_PARAMETERS.contains(&key.as_str()) && pairs[..index].iter().any(|(other, _)| other == key)
+            {
+                return Err(Invalid::one(key, "malformed", "Give it once."));
+            }
+        }
         for (key, value) in pairs {
             match key.as_str() {
                 "limit" => {
@@ -85,8 +94,8 @@ fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Invalid>
         if let Some(field) = named("duplicate field `") {
             return Invalid::one(field, "malformed", "Give it once.");
         }
-        // Without what was sent: it may be in the wrong place.
-        let expected = cause.split_once(", expected ").map_or("another value", |(_, expected)| expected);
+        // Without what was sent: it may be in the wrong place, and may look like a part of the sentence.
+        let expected = cause.rsplit_once(", expected ").map_or("another value", |(_, expected)| expected);
         Invalid::one(&path, "malformed", format!("Expected {expected}."))
     })
 }
@@ -156,11 +165,13 @@ mod tests {
         assert_eq!(List::<Filter>::parse("colour=red&limit=5").unwrap().filter.colour, Some(Colour::Red));
         assert!(List::<Filter>::parse("").unwrap().filter.colour.is_none());
         assert_eq!(refusal("colour=sekret"), "colour malformed Expected `red`.");
+        assert_eq!(refusal("colour=x,+expected+sekret"), "colour malformed Expected `red`.");
         assert_eq!(refusal("color=red"), "color unknown This list has no such parameter.");
         assert_eq!(refusal("total=yes"), "total malformed Say true or false.");
         assert_eq!(refusal("limit=many"), "limit malformed A limit is a number from 1 to 200.");
         assert_eq!(refusal("limit=0"), "limit malformed A limit is a number from 1 to 200.");
         assert_eq!(refusal("colour=red&colour=red"), "colour malformed Give it once.");
+        assert_eq!(refusal("limit=1&total=true&limit=2"), "limit malformed Give it once.");
         assert_eq!(List::<Unfiltered>::parse("x=1").unwrap_err().0[0].field, "x");
     }
 }
