@@ -103,9 +103,9 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     };
     let (db, lock) = match &config.database {
         Database::Sqlite(path) => {
-            let lock = lock(path)?;
             // SQLite gives its other files the mode of this one.
             private_file(path).map_err(|source| BuildError::Data { path: path.clone(), source })?;
+            let lock = lock(path)?;
             (Db::open_sqlite(path, pool).await?, Some(lock))
         }
         Database::Postgres(url) => (Db::open_postgres(url.expose(), pool).await?, None),
@@ -193,7 +193,11 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 /// One process per SQLite file. The kernel lets go of the lock when the process ends, however it ends.
 fn lock(database: &Path) -> Result<File, BuildError> {
-    let path = database.with_extension("lock");
+    let failed = |source| BuildError::Data { path: database.into(), source };
+    // By its real name: a link to the same file is the same database.
+    let mut path = database.canonicalize().map_err(failed)?.into_os_string();
+    path.push(".lock");
+    let path = PathBuf::from(path);
     let failed = |source| BuildError::Data { path: path.clone(), source };
     let file = private_file(&path).map_err(failed)?;
     match file.try_lock() {
