@@ -1,14 +1,9 @@
-//! Inviting staff (`/v1/admin/staff-invitations`) and accepting (`/v1/public/invitations`).
+//! `/v1/public/invitations`: what a link invites to, and accepting it.
 
 use axum::extract::State;
 use frontdesk_core::{
-    ids::{InvitationId, RoleId, StaffId},
-    invitations::{
-        self, Error, Need, NewStaffInvitation, StaffAcceptance, StaffInvitation, StaffInvitationChange,
-        Status,
-    },
+    invitations::{self, Error, Need, StaffAcceptance},
     password,
-    roles::Permission,
     secret::{Password, Token},
     staff,
     time::Timestamp,
@@ -17,92 +12,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    extract::{Created, Json, NoContent, Path, present},
-    guard::{Guest, Member},
-    page::{List, Page},
+    extract::Json,
+    guard::Guest,
     problem::{Code, Problem},
     routes::{Op, Routes},
     session::{LoggedIn, SessionKind},
-    staff::RoleName,
 };
 use crate::App;
 
-const TAG: &str = "Staff invitations";
-const PUBLIC: &str = "Invitations";
+const TAG: &str = "Invitations";
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let invite = Some(Permission::StaffInvite);
     routes
-        .get(
-            "/v1/admin/staff-invitations",
-            Op::staff("listStaffInvitations", TAG, "List invitations, the newest first", invite)
-                .problems(&[Code::Invalid]),
-            list,
-        )
-        .post(
-            "/v1/admin/staff-invitations",
-            Op::staff("inviteStaff", TAG, "Invite a member of staff", invite).confirmed().problems(&[
-                Code::BeyondOwnPermissions,
-                Code::EmailTaken,
-                Code::UsernameTaken,
-                Code::Invalid,
-            ]),
-            create,
-        )
-        .get(
-            "/v1/admin/staff-invitations/{id}",
-            Op::staff("getStaffInvitation", TAG, "One invitation", invite)
-                .problems(&[Code::InvitationUnknown]),
-            get,
-        )
-        .patch(
-            "/v1/admin/staff-invitations/{id}",
-            Op::staff("changeStaffInvitation", TAG, "Change an invitation before it is accepted", invite)
-                .confirmed()
-                .problems(&[
-                    Code::BeyondOwnPermissions,
-                    Code::InvitationUnknown,
-                    Code::InvitationUsed,
-                    Code::InvitationCancelled,
-                    Code::EmailTaken,
-                    Code::UsernameTaken,
-                    Code::Invalid,
-                ]),
-            change,
-        )
-        .delete(
-            "/v1/admin/staff-invitations/{id}",
-            Op::staff("cancelStaffInvitation", TAG, "Cancel an invitation: its link is dead", invite)
-                .confirmed()
-                .problems(&[
-                    Code::BeyondOwnPermissions,
-                    Code::InvitationUnknown,
-                    Code::InvitationUsed,
-                    Code::InvitationCancelled,
-                ]),
-            cancel,
-        )
-        .post(
-            "/v1/admin/staff-invitations/{id}/resend",
-            Op::staff("resendStaffInvitation", TAG, "Send a new link; the old one is dead", invite)
-                .confirmed()
-                .problems(&[
-                    Code::BeyondOwnPermissions,
-                    Code::InvitationUnknown,
-                    Code::InvitationUsed,
-                    Code::InvitationCancelled,
-                ]),
-            resend,
-        )
         .post(
             "/v1/public/invitations/lookup",
-            Op::public("lookUpInvitation", PUBLIC, "What a link invites to; spends nothing")
+            Op::public("lookUpInvitation", TAG, "What a link invites to; spends nothing")
                 .problems(LINK_PROBLEMS),
             look_up,
         )
         .post(
             "/v1/public/invitations/accept",
-            Op::public("acceptInvitation", PUBLIC, "Accept an invitation and be logged in").problems(&[
+            Op::public("acceptInvitation", TAG, "Accept an invitation and be logged in").problems(&[
                 Code::InvitationUnknown,
                 Code::InvitationUsed,
                 Code::InvitationExpired,
@@ -156,184 +86,6 @@ impl From<Error> for Problem {
             Error::Db(error) => error.into(),
         }
     }
-}
-
-/// An invitation to become a member of staff.
-#[derive(Debug, Serialize, JsonSchema)]
-struct StaffInvitationView {
-    id: InvitationId,
-    state: Status,
-    email: Option<String>,
-    role: RoleName,
-    username: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    language: String,
-    invited_by: Option<StaffId>,
-    created_at: Timestamp,
-    /// When the link in force was made.
-    sent_at: Timestamp,
-    expires_at: Timestamp,
-    accepted_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
-    /// Who came of it.
-    staff_id: Option<StaffId>,
-    /// The link. Only in the answer that made it: nobody can read it afterwards.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link: Option<String>,
-}
-
-impl StaffInvitationView {
-    fn new(invitation: StaffInvitation, now: Timestamp) -> Self {
-        Self {
-            state: invitation.status(now),
-            id: invitation.id,
-            email: invitation.email,
-            role: RoleName { id: invitation.role_id, name: invitation.role_name },
-            username: invitation.username,
-            first_name: invitation.first_name,
-            last_name: invitation.last_name,
-            language: invitation.language,
-            invited_by: invitation.invited_by,
-            created_at: invitation.created_at,
-            sent_at: invitation.sent_at,
-            expires_at: invitation.expires_at,
-            accepted_at: invitation.accepted_at,
-            cancelled_at: invitation.cancelled_at,
-            staff_id: invitation.staff_id,
-            link: None,
-        }
-    }
-
-    fn with_link(self, app: &App, token: &Token) -> Self {
-        Self { link: Some(app.invitation_link(token)), ..self }
-    }
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct StaffInvitationList {
-    /// Without it, what can still be acted on: pending and expired.
-    state: Option<Status>,
-}
-
-async fn list(
-    State(app): State<App>,
-    list: List<StaffInvitationList>,
-) -> Result<Json<Page<StaffInvitationView>>, Problem> {
-    let now = app.now();
-    let page = invitations::list(&mut app.read().await?, list.filter.state, &list.request).await?;
-    Ok(Json(Page::of(page, |invitation| StaffInvitationView::new(invitation, now))))
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct StaffInvitationPath {
-    id: InvitationId,
-}
-
-async fn get(
-    State(app): State<App>,
-    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
-) -> Result<Json<StaffInvitationView>, Problem> {
-    let invitation = invitations::find(&mut app.read().await?, id).await?;
-    Ok(Json(StaffInvitationView::new(invitation, app.now())))
-}
-
-/// Whom to invite, as what.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct InviteStaff {
-    email: String,
-    role_id: RoleId,
-    /// Given here, the invitee cannot change it. A letter, then letters and digits, 64 at most.
-    username: Option<String>,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    /// Of the mail and later of the member of staff: `en`.
-    language: Option<String>,
-}
-
-async fn create(
-    State(app): State<App>,
-    Member { caller, session }: Member,
-    Json(body): Json<InviteStaff>,
-) -> Result<Created<StaffInvitationView>, Problem> {
-    let new = NewStaffInvitation {
-        email: body.email,
-        role_id: body.role_id,
-        username: body.username,
-        first_name: body.first_name,
-        last_name: body.last_name,
-        language: body.language,
-    }
-    .checked()?;
-    let mut cx = app.begin(caller).await?;
-    let made = invitations::invite_staff(&mut cx, &session, new).await?;
-    cx.commit().await?;
-    Ok(Created(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
-}
-
-/// What to change; what is absent stays. `null` clears a name or the username, so that the invitee gives it.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct ChangeStaffInvitation {
-    /// Another address gets a new link; the old one is dead.
-    email: Option<String>,
-    role_id: Option<RoleId>,
-    #[serde(default, deserialize_with = "present")]
-    username: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    first_name: Option<Option<String>>,
-    #[serde(default, deserialize_with = "present")]
-    last_name: Option<Option<String>>,
-    language: Option<String>,
-}
-
-async fn change(
-    State(app): State<App>,
-    Member { caller, session }: Member,
-    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
-    Json(body): Json<ChangeStaffInvitation>,
-) -> Result<Json<StaffInvitationView>, Problem> {
-    let change = StaffInvitationChange {
-        email: body.email,
-        role_id: body.role_id,
-        username: body.username,
-        first_name: body.first_name,
-        last_name: body.last_name,
-        language: body.language,
-    }
-    .checked()?;
-    let mut cx = app.begin(caller).await?;
-    let (invitation, token) = invitations::change_staff(&mut cx, &session, id, change).await?;
-    cx.commit().await?;
-    let view = StaffInvitationView::new(invitation, app.now());
-    Ok(Json(match token {
-        Some(token) => view.with_link(&app, &token),
-        None => view,
-    }))
-}
-
-async fn cancel(
-    State(app): State<App>,
-    Member { caller, session }: Member,
-    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
-) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    invitations::cancel(&mut cx, &session, id).await?;
-    cx.commit().await?;
-    Ok(NoContent)
-}
-
-async fn resend(
-    State(app): State<App>,
-    Member { caller, session }: Member,
-    Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
-) -> Result<Json<StaffInvitationView>, Problem> {
-    let mut cx = app.begin(caller).await?;
-    let made = invitations::resend(&mut cx, &session, id).await?;
-    cx.commit().await?;
-    Ok(Json(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]

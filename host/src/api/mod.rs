@@ -12,6 +12,7 @@ mod routes;
 mod service;
 mod session;
 mod staff;
+mod staff_invitations;
 
 use aide::openapi::{Info, License, OpenApi, SecurityScheme, Server, Tag};
 use axum::{
@@ -35,6 +36,7 @@ pub fn router(app: App) -> Router {
         service::routes,
         session::routes,
         staff::routes,
+        staff_invitations::routes,
         invitations::routes,
         roles::routes,
         dashboard::routes,

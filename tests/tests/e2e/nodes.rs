@@ -48,7 +48,11 @@ async fn one_process_holds_a_sqlite_file() {
     let file = place.path().join("desk %41#.db");
     let url = format!("sqlite:{}", file.display());
     let mut one = Frontdesk::on(Database::sqlite()).with_environment("FRONTDESK_DATABASE", &url);
-    let mut other = Frontdesk::on(Database::sqlite()).with_environment("FRONTDESK_DATABASE", &url);
+    // The other one comes by another name: it is the file that counts.
+    let link = place.path().join("link.db");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let by_link = format!("sqlite:{}", link.display());
+    let mut other = Frontdesk::on(Database::sqlite()).with_environment("FRONTDESK_DATABASE", &by_link);
     assert_ne!(one.data(), other.data());
     one.start().await;
     assert!(file.is_file(), "by the name it was given");
@@ -57,8 +61,8 @@ async fn one_process_holds_a_sqlite_file() {
     other.adopt_code_cache().await;
     let refused = other.try_start().await.expect_err("it is in use");
     assert_eq!(refused.status.code(), Some(1));
-    let lock = file.with_extension("lock");
-    for part in ["another frontdesk", &file.display().to_string(), &lock.display().to_string()] {
+    let lock = place.path().join("desk %41#.db.lock");
+    for part in ["another frontdesk", &link.display().to_string(), &lock.display().to_string()] {
         assert!(refused.stderr.contains(part), "{part:?} is not in {}", refused.stderr);
     }
     assert!(!refused.stdout.contains("listening on"), "{refused:?}");
