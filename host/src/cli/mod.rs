@@ -17,10 +17,10 @@ use clap::{Parser, Subcommand};
     max_term_width = 100,
     after_help = "\
 First steps:
-  frontdesk serve               serves on http://127.0.0.1:8080 with SQLite in ./data and prints the link by
-                                which the first administrator comes in
-  frontdesk mailbox             shows the mail that went out, while no SMTP server is configured
-  frontdesk config check        explains what is wrong with a configuration, or shows what is in force"
+  frontdesk serve         serves on http://127.0.0.1:8080, with SQLite in ./data, and
+                          prints the link by which the first administrator comes in
+  frontdesk mailbox       shows the mail that went out while there is no SMTP server
+  frontdesk config check  explains what is wrong with a configuration"
 )]
 struct Cli {
     #[command(subcommand)]
