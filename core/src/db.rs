@@ -44,9 +44,10 @@ fn passes(code: &str) -> bool {
     match code.parse::<u32>() {
         // SQLite, whose extended codes hold the plain one in their last byte: BUSY, LOCKED.
         Ok(number) if code.len() < 5 => matches!(number & 0xff, 5 | 6),
-        // PostgreSQL: serialization failure, deadlock, connection trouble, too many connections, shutting down.
+        // PostgreSQL: serialization failure, deadlock, too many connections, lock not had in time, shutting down,
+        // connection trouble.
         _ => {
-            matches!(code, "40001" | "40P01" | "53300" | "57P01" | "57P02" | "57P03")
+            matches!(code, "40001" | "40P01" | "53300" | "55P03" | "57P01" | "57P02" | "57P03")
                 || code.starts_with("08")
         }
     }
@@ -77,7 +78,9 @@ impl Default for PoolSize {
 impl Db {
     /// Opens a server's database by its URL, and brings its tables up to date.
     pub async fn open_postgres(url: &str, size: PoolSize) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url)?.application_name("frontdesk");
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("frontdesk")
+            .options([("lock_timeout", format!("{}ms", size.wait.as_millis()))]);
         let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
         let db = Self::Postgres(pool.connect_with(options).await?);
         db.migrate().await?;
@@ -132,6 +135,8 @@ impl Db {
                 let row = "INSERT INTO migration_lock VALUES (1) ON CONFLICT DO NOTHING";
                 sqlx::query(row).execute(pool).await?;
                 let mut lock = pool.begin().await?;
+                // Another node may have much to bring up to date.
+                sqlx::query("SET LOCAL lock_timeout = 0").execute(&mut *lock).await?;
                 sqlx::query("UPDATE migration_lock SET slot = 1").execute(&mut *lock).await?;
                 migrator.run(pool).await?;
                 lock.commit().await?;

@@ -63,7 +63,9 @@ pub fn username(text: &str) -> Verdict {
 
 /// A name of a person: something to read, in one line, 100 characters at most.
 pub fn person_name(text: &str) -> Verdict {
-    if text.chars().any(char::is_control) {
+    // Nor what turns the direction of the text around it (Unicode UAX 9): names stand in other people's sentences.
+    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    if text.chars().any(|c: char| c.is_control() || turns(c)) {
         return Err(("malformed", "A name is one line of text.".into()));
     }
     let text = text.trim();
@@ -124,6 +126,16 @@ mod tests {
         }
         for bad in ["", "1a", "a b", "a@b", "ä", "a-b", "a\n", &"x".repeat(65)] {
             assert!(username(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn names_are_one_line_in_one_direction() {
+        for good in ["Ada", "Ġorġ", "O'Neill-Smith", "李", "محمد"] {
+            assert_eq!(person_name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "  ", "a\nb", "a\u{0}", "a\u{202e}b", "a\u{2066}b", "a\u{2028}b", &"x".repeat(101)] {
+            assert!(person_name(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -194,7 +194,7 @@ impl Keyring {
                 return Err(KeyError::Missing { path: path.into(), expected: expected.clone() });
             }
             (None, None) => {
-                Self::write(path, ids::bytes(chance))?;
+                Self::write(path, ids::bytes(chance), &HEXLOWER.encode(&ids::bytes::<8>(chance)))?;
                 Self::read(path)?.ok_or_else(|| KeyError::Malformed { path: path.into() })?
             }
         };
@@ -221,18 +221,20 @@ impl Keyring {
     }
 
     /// Whole or not at all: a key that was written by half could never be mended.
-    fn write(path: &Path, master: [u8; 32]) -> Result<(), KeyError> {
+    fn write(path: &Path, master: [u8; 32], unique: &str) -> Result<(), KeyError> {
         let text = Zeroizing::new(HEXLOWER.encode(&master) + "\n");
-        let draft = path.with_extension(format!("key.{}", std::process::id()));
+        let draft = path.with_extension(format!("key.{unique}"));
         let written = OpenOptions::new()
             .write(true)
-            .create(true)
-            .truncate(true)
+            .create_new(true)
             .mode(0o600)
             .open(&draft)
             .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()))
             .and_then(|()| fs::hard_link(&draft, path));
         _ = fs::remove_file(&draft);
+        // The name must outlive a power cut, too: the database will soon ask for this key.
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = written.and_then(|()| File::open(folder)?.sync_all());
         match written {
             // Another node with the same directory was faster: its key is the one.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

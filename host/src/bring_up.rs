@@ -45,11 +45,12 @@ pub(crate) fn check_mailer(plugins: &Plugins, mailer: &str) {
 }
 
 async fn install(plugins: &Arc<Plugins>, components: Vec<(String, Vec<u8>)>) {
-    let loads =
-        components.into_iter().map(async |(origin, component)| (origin, plugins.load(component).await));
-    for (origin, loaded) in join_all(loads).await {
+    // Each comes up when it is compiled: a slow one holds up itself.
+    let loads = components.into_iter().map(async |(origin, component)| {
+        let loaded = plugins.load(component).await;
         accept(plugins, &origin, loaded);
-    }
+    });
+    join_all(loads).await;
 }
 
 fn accept(plugins: &Plugins, origin: &str, loaded: Result<Arc<Plugin>, LoadError>) {
@@ -82,7 +83,6 @@ fn components(directory: &Path) -> Vec<(String, Vec<u8>)> {
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm"))
         .collect();
-    // The same order at every start: of two with one id, the same one is left out.
     paths.sort();
     paths
         .into_iter()

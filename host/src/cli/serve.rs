@@ -5,6 +5,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use clap::Args;
@@ -31,6 +32,9 @@ pub(super) struct ServeArgs {
     overrides: Overrides,
 }
 
+/// How long the end waits for what does not answer.
+const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+
 pub(super) fn run(args: ServeArgs) -> ExitCode {
     let config = match Config::load(args.config.as_deref(), environment(), &args.overrides) {
         Ok(config) => config,
@@ -47,7 +51,9 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(serve(config)) {
+    let served = runtime.block_on(serve(config));
+    runtime.shutdown_timeout(CLOSED_WITHIN);
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("frontdesk: {error}");
@@ -101,7 +107,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     if tokio::time::timeout(grace, finish).await.is_err() {
         tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running");
     }
-    app.close().await;
+    // A database that does not answer holds nobody up: what was confirmed is kept.
+    _ = tokio::time::timeout(CLOSED_WITHIN, app.close()).await;
     Ok(())
 }
 

@@ -163,7 +163,9 @@ async fn a_worker_never_waits_for_itself() {
     let url = database.url().expect("a server's database has a URL");
     let mut smtp = Smtp::down();
     smtp.resume_behind_a_gate().await;
-    let service = Frontdesk::start_with_mail(database, &smtp).await;
+    // Longer than the row is held, so that nobody gives up waiting.
+    let mut service = Frontdesk::on(database).with_config("[database_pool]\nwait_s = 60").with_mail(&smtp);
+    service.start().await;
     let ada = first_administrator(&service).await;
     let many = 40;
     for n in 0..many {

@@ -239,3 +239,26 @@ async fn sessions_outlive_a_restart() {
         assert_eq!(me["staff"]["id"], ada.id.as_str());
     }
 }
+
+/// What lies in the operator's plugin directory comes up if it can; what cannot costs itself, and the log says why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_directory_of_plugins_is_read_and_what_is_wrong_in_it_is_told() {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let email = frontdesk_tests::built().with_file_name("plugins").join("email.wasm");
+    std::fs::copy(email, place.path().join("again.wasm")).expect("a plugin whose id is taken");
+    std::fs::write(place.path().join("broken.wasm"), b"\0asm").expect("no component");
+    std::fs::create_dir(place.path().join("folder.wasm")).expect("no file");
+    std::fs::write(place.path().join("notes.txt"), "nothing to load").expect("another file");
+    let service = Frontdesk::on(Database::sqlite());
+    let mut service = service.with_environment("FRONTDESK_PLUGINS", place.path().display().to_string());
+    service.start().await;
+    for (file, said) in [
+        ("again.wasm", "loaded already"),
+        ("broken.wasm", "could not be loaded"),
+        ("folder.wasm", "could not be read"),
+    ] {
+        service.log_line(file, |line| line.contains(file) && line.contains(said)).await;
+    }
+    assert!(!service.logs().contains("notes.txt"), "{}", service.logs());
+    service.api().get("/readyz").await.expect(200);
+}

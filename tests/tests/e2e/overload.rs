@@ -17,9 +17,13 @@ const HEADS_END: Duration = Duration::from_secs(15);
 const HALF_A_HEAD: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow:";
 
 async fn half_a_request(service: &Frontdesk) -> TcpStream {
+    saying(service, HALF_A_HEAD).await
+}
+
+async fn saying(service: &Frontdesk, bytes: &[u8]) -> TcpStream {
     let address = service.base().trim_start_matches("http://").to_owned();
     let mut connection = TcpStream::connect(address).await.expect("it listens");
-    connection.write_all(HALF_A_HEAD).await.expect("it reads");
+    connection.write_all(bytes).await.expect("it reads");
     connection
 }
 
@@ -39,6 +43,10 @@ async fn half_sent_requests_are_ended_and_stand_in_nobodys_way() {
     let mut slow = JoinSet::new();
     for _ in 0..50 {
         slow.spawn(ended(half_a_request(&service).await));
+    }
+    // Nothing at all, and what may yet become HTTP/2.
+    for silence in [&b""[..], b"P", b"PRI * HTTP/2.0\r\n"] {
+        slow.spawn(ended(saying(&service, silence).await));
     }
     for _ in 0..20 {
         // Each on a connection of its own.

@@ -1,5 +1,7 @@
 //! Connections: bounded in number, in how long their headers may take, and in how long they outlive the service.
 
+mod patience;
+
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
@@ -14,11 +16,13 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use self::patience::Patience;
+
 /// Open at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 4096;
 /// Left free for the database, plugins and files when the process may open few files.
 const OTHER_FILES: u64 = 128;
-/// From the first byte to the end of the headers: whoever is slower is not a client (CWE-400).
+/// To begin, and then to the end of the headers: whoever is slower is not a client (CWE-400).
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 /// How long an HTTP/2 connection may be silent before it is asked whether it is there, and how long it may take to say so.
 const PING_AFTER: Duration = Duration::from_secs(30);
@@ -66,7 +70,7 @@ fn protocol() -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_AFTER)
         .keep_alive_timeout(PONG_WITHIN)
-        .max_concurrent_streams(100);
+        .max_concurrent_streams(20);
     protocol
 }
 
@@ -90,7 +94,8 @@ fn attend(
     let watcher = graceful.watcher();
     tokio::spawn(async move {
         let _place = place;
-        let connection = protocol.serve_connection(TokioIo::new(stream), service);
+        let connection =
+            protocol.serve_connection(TokioIo::new(Patience::new(stream, HEADERS_WITHIN)), service);
         if let Err(error) = watcher.watch(connection).await {
             tracing::debug!(%peer, error, "a connection ended early");
         }
