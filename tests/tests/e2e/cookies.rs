@@ -36,6 +36,8 @@ async fn a_browser_logs_in_with_a_cookie_and_never_sees_the_token() {
         .header(header::COOKIE, format!("__Host-frontdesk-client={token}"));
     guest.send(other).await.problem(401, "login_required");
 
+    // While the session lives, and again when it is over.
+    service.keeps_its_secrets().await;
     let out =
         by_cookie(&guest, Method::DELETE, "/v1/admin/session", token).header(header::ORIGIN, service.base());
     let out = guest.send(out).await;

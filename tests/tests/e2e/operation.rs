@@ -3,6 +3,7 @@
 use frontdesk_tests::{Database, Frontdesk, Smtp, first_administrator, invite};
 use rustix::process::Signal;
 use serde_json::json;
+use sqlx::{Connection, Executor, PgConnection};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -261,4 +262,24 @@ async fn a_directory_of_plugins_is_read_and_what_is_wrong_in_it_is_told() {
     }
     assert!(!service.logs().contains("notes.txt"), "{}", service.logs());
     service.api().get("/readyz").await.expect(200);
+}
+
+/// A database that does not answer holds no stop up for longer than its grace: what was confirmed is kept anyway.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_stops_while_the_database_hangs() {
+    let Some(database) = Database::postgres().await else { return };
+    let url = database.url().expect("a server's database has a URL");
+    // Whoever waits for the locked tables waits for longer than anybody waits for the stop.
+    let config = "[limits]\nshutdown_s = 1\n[database_pool]\nwait_s = 60";
+    let mut service = Frontdesk::on(database).with_config(config);
+    service.start().await;
+    first_administrator(&service).await.api.get("/v1/admin/session").await.expect(200);
+    let mut other = PgConnection::connect(&url).await.expect("the test's database answers");
+    let mut transaction = other.begin().await.expect("a transaction");
+    let lock = "LOCK TABLE sessions, deliveries IN ACCESS EXCLUSIVE MODE";
+    transaction.execute(lock).await.expect("nobody else holds them");
+    let stopped = tokio::time::timeout(std::time::Duration::from_secs(30), service.stop()).await;
+    assert_eq!(stopped.expect("it ends by itself").code(), Some(0));
+    assert!(service.logs().contains("something is still running"), "{}", service.logs());
+    transaction.rollback().await.expect("the database answers");
 }
