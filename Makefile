@@ -53,7 +53,7 @@ check: ## Formatting, lints, documentation, scripts; builds nothing that runs
 	RUSTDOCFLAGS='$(DOC_LINTS)' $(CARGO) doc --no-deps --workspace
 	sh .ci/scripts
 
-bench: build ## What start, mail, plugins and memory cost on this machine
+bench: build ## What start, mail, plugins, memory, logins and reads cost on this machine (minutes)
 	$(CARGO) build --release --workspace --bin frontdesk
 	sh tests/services.sh $(CARGO) bench --workspace --bench figures
 

@@ -37,6 +37,8 @@ pub struct Service {
 pub enum Actor {
     /// Frontdesk itself.
     System,
+    /// Whoever may run commands where Frontdesk is installed.
+    CommandLine,
     /// Somebody who has not logged in.
     Guest,
     Staff(StaffId),
@@ -54,12 +56,17 @@ impl Caller {
     pub fn system() -> Self {
         Self { actor: Actor::System, address: None, request_id: None }
     }
+
+    pub fn command_line() -> Self {
+        Self { actor: Actor::CommandLine, address: None, request_id: None }
+    }
 }
 
 /// Something that can be asked: a [`View`], or a [`Cx`] that also sees its own changes.
 pub trait Reads: Send {
     fn db(&mut self) -> Conn<'_>;
     fn now(&self) -> Timestamp;
+    fn keys(&self) -> &Keyring;
 }
 
 /// A look at the data.
@@ -67,6 +74,7 @@ pub trait Reads: Send {
 pub struct View {
     reader: Reader,
     now: Timestamp,
+    keys: Keyring,
 }
 
 impl Reads for View {
@@ -76,6 +84,10 @@ impl Reads for View {
 
     fn now(&self) -> Timestamp {
         self.now
+    }
+
+    fn keys(&self) -> &Keyring {
+        &self.keys
     }
 }
 
@@ -97,6 +109,10 @@ impl Reads for Cx {
     fn now(&self) -> Timestamp {
         self.now
     }
+
+    fn keys(&self) -> &Keyring {
+        &self.service.keys
+    }
 }
 
 impl View {
@@ -109,7 +125,7 @@ impl View {
 
 impl Service {
     pub async fn read(&self) -> Result<View, db::Error> {
-        Ok(View { reader: self.db.read().await?, now: self.clock.now() })
+        Ok(View { reader: self.db.read().await?, now: self.clock.now(), keys: self.keys.clone() })
     }
 
     pub async fn begin(&self, caller: Caller) -> Result<Cx, db::Error> {
@@ -128,10 +144,6 @@ impl Cx {
         &*self.service.chance
     }
 
-    pub fn keys(&self) -> &Keyring {
-        &self.service.keys
-    }
-
     /// Writes down what happened.
     pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
         let event = event.into();
@@ -146,6 +158,16 @@ impl Cx {
         outbox::enqueue(self, id, mail).await?;
         self.ring = true;
         Ok(id)
+    }
+
+    /// Gives everything up now. Dropped, it is given up when the connection is used next, which a test may not wait for.
+    #[cfg(test)]
+    pub(crate) async fn give_up(self) {
+        match self.tx {
+            Tx::Sqlite(tx) => tx.rollback().await,
+            Tx::Postgres(tx) => tx.rollback().await,
+        }
+        .expect("the database answers");
     }
 
     /// Keeps everything that was done, then rings for whoever delivers.
@@ -164,6 +186,7 @@ mod store {
     pub(super) async fn insert_event(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
         let (kind, actor) = match cx.caller.actor {
             Actor::System => ("system", None),
+            Actor::CommandLine => ("command_line", None),
             Actor::Guest => ("guest", None),
             Actor::Staff(id) => ("staff", Some(id)),
         };

@@ -5,6 +5,7 @@
 
 use std::{path::Path, str::FromStr, time::Duration};
 
+use crate::on;
 use sqlx::{
     AssertSqlSafe, PgPool, Postgres, SqlSafeStr, Sqlite, SqlitePool, Transaction,
     migrate::{Migration, MigrationType, Migrator},
@@ -26,6 +27,11 @@ pub enum Error {
     Failed(#[source] sqlx::Error),
     #[error("the database could not be brought up to date: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
+    /// This process was away while the master key was changed. Nothing was kept.
+    #[error(
+        "the master key is {0} now, which is not in this machine's master.key: copy the file from another node"
+    )]
+    MissingKey(String),
 }
 
 impl From<sqlx::Error> for Error {
@@ -78,20 +84,36 @@ impl Default for PoolSize {
 impl Db {
     /// Opens a server's database by its URL, and brings its tables up to date.
     pub async fn open_postgres(url: &str, size: PoolSize) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url)?
-            .application_name("frontdesk")
-            .options([("lock_timeout", format!("{}ms", size.wait.as_millis()))]);
-        let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
-        let db = Self::Postgres(pool.connect_with(options).await?);
+        let db = Self::connect_postgres(url, size).await?;
         db.migrate().await?;
         Ok(db)
     }
 
+    /// Opens a server's database by its URL, with whatever tables it has: see [`Db::fit`].
+    pub async fn connect_postgres(url: &str, size: PoolSize) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(url)?
+            .application_name("frontdesk")
+            .options([("lock_timeout", format!("{}ms", size.wait.as_millis()))]);
+        let pool = PgPoolOptions::new().max_connections(size.postgres).acquire_timeout(size.wait);
+        Ok(Self::Postgres(pool.connect_with(options).await?))
+    }
+
     /// Opens a SQLite database in a file, which is made if absent, and brings its tables up to date.
     pub async fn open_sqlite(file: &Path, size: PoolSize) -> Result<Self, Error> {
+        let db = Self::connect(file, size, true).await?;
+        db.migrate().await?;
+        Ok(db)
+    }
+
+    /// Opens the SQLite database in a file that is there, with whatever tables it has: see [`Db::fit`].
+    pub async fn connect_sqlite(file: &Path, size: PoolSize) -> Result<Self, Error> {
+        Self::connect(file, size, false).await
+    }
+
+    async fn connect(file: &Path, size: PoolSize, create: bool) -> Result<Self, Error> {
         let options = SqliteConnectOptions::new()
             .filename(file)
-            .create_if_missing(true)
+            .create_if_missing(create)
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -107,20 +129,34 @@ impl Db {
             .min_connections(1)
             .connect_with(options.create_if_missing(false).pragma("query_only", "ON"))
             .await?;
-        let db = Self::Sqlite { writer, readers };
-        db.migrate().await?;
-        Ok(db)
+        Ok(Self::Sqlite { writer, readers })
     }
 
-    async fn migrate(&self) -> Result<(), Error> {
-        let mut migrator = Migrator::with_migrations(
-            MIGRATIONS
-                .iter()
-                .map(|&(version, name, sql)| {
-                    Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-                })
-                .collect(),
-        );
+    /// How its tables and this version go together. Changes nothing.
+    pub async fn fit(&self) -> Result<Fit, Error> {
+        let applied = "SELECT version, checksum FROM _sqlx_migrations WHERE success";
+        let mut reader = self.read().await?;
+        let applied: Vec<(i64, Vec<u8>)> = match on!(reader.conn(), conn => sqlx::query_as(applied).fetch_all(conn).await)
+        {
+            // No such table: SQLite's plain error, PostgreSQL's undefined_table.
+            Err(sqlx::Error::Database(cause)) if matches!(cause.code().as_deref(), Some("1" | "42P01")) => {
+                Vec::new()
+            }
+            applied => applied?,
+        };
+        let ours: Vec<_> = migrations().map(|ours| (ours.version, ours.checksum.into_owned())).collect();
+        Ok(if applied.iter().any(|theirs| !ours.contains(theirs)) {
+            Fit::Other
+        } else if applied.len() < ours.len() {
+            Fit::Older
+        } else {
+            Fit::Same
+        })
+    }
+
+    /// Brings the tables up to date. On SQLite only for whoever holds the file's lock.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let mut migrator = Migrator::with_migrations(migrations().collect());
         migrator.set_locking(false);
         match self {
             // One process per file: the host holds a lock on the data directory.
@@ -161,6 +197,14 @@ impl Db {
         })
     }
 
+    /// Wipes from SQLite's write-ahead log what was overwritten since. What others still read stays a little longer.
+    pub async fn forget(&self) -> Result<(), Error> {
+        if let Self::Sqlite { writer, .. } = self {
+            sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writer).await?;
+        }
+        Ok(())
+    }
+
     pub async fn close(&self) {
         match self {
             Self::Sqlite { writer, readers } => {
@@ -172,8 +216,30 @@ impl Db {
     }
 }
 
-const MIGRATIONS: &[(i64, &str, &str)] =
-    &[(1, "foundation", include_str!("../migrations/0001_foundation.sql"))];
+/// How a database's tables and this version go together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    Same,
+    /// Older than this version, or not there at all: [`Db::migrate`] helps.
+    Older,
+    /// Made by a version that this one does not know.
+    Other,
+}
+
+fn migrations() -> impl Iterator<Item = Migration> {
+    MIGRATIONS.iter().map(|&(version, name, sql)| {
+        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    })
+}
+
+const MIGRATIONS: &[(i64, &str, &str)] = &[
+    (1, "foundation", include_str!("../migrations/0001_foundation.sql")),
+    (2, "logins", include_str!("../migrations/0002_logins.sql")),
+    (3, "limits", include_str!("../migrations/0003_limits.sql")),
+    (4, "second factors", include_str!("../migrations/0004_second_factors.sql")),
+    (5, "master keys", include_str!("../migrations/0005_master_keys.sql")),
+    (6, "recovery", include_str!("../migrations/0006_recovery.sql")),
+];
 
 /// A connection of the readers' pool.
 #[derive(Debug)]

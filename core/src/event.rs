@@ -1,14 +1,21 @@
 //! Everything that can happen, in one catalogue: stable dotted names, typed fields, and a sample of each.
 //!
+//! What happens to logins of staff and of users alike is one variant with two names, `staff.…` and `user.…`.
+//!
 //! Secrets have no place here: a payload holds ids, names and addresses, never a token or a password.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::ids::{InvitationId, SessionId, StaffId};
+use crate::{
+    ids::{BanId, InvitationId, LoginId, RoleId, SecurityKeyId, SessionId, StaffId, TrustedAddressId},
+    logins::Audience,
+    network::Network,
+    time::Timestamp,
+};
 
 macro_rules! events {
-    ($($(#[doc = $doc:literal])* $variant:ident $name:literal { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty = $sample:expr),* $(,)? })*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident $name:literal $(or $user_name:literal)? { $($(#[doc = $field_doc:literal])* $field:ident: $type:ty = $sample:expr),* $(,)? })*) => {
         /// Something that happened.
         #[derive(Clone, Debug, Serialize)]
         #[serde(untagged)]
@@ -18,6 +25,14 @@ macro_rules! events {
             $(#[doc = $doc])*
             #[derive(Clone, Debug, Serialize, JsonSchema)]
             pub struct $variant { $($(#[doc = $field_doc])* pub $field: $type),* }
+
+            impl $variant {
+                const DESCRIPTION: &str = concat!($($doc),*);
+
+                fn sample() -> Self {
+                    Self { $($field: $sample),* }
+                }
+            }
 
             impl From<$variant> for Event {
                 fn from(event: $variant) -> Self {
@@ -29,17 +44,29 @@ macro_rules! events {
         impl Event {
             /// The stable name, `category.what_happened`.
             pub fn name(&self) -> &'static str {
-                match self { $(Self::$variant(_) => $name),* }
+                match self { $(Self::$variant(event) => {
+                    _ = event;
+                    $(if event.audience == Audience::User { return $user_name })?
+                    $name
+                }),* }
             }
         }
 
         /// Every kind of event there is.
-        pub const CATALOGUE: &[EventType] = &[$(EventType {
-            name: $name,
-            description: concat!($($doc),*),
-            schema: || schemars::schema_for!($variant),
-            sample: || $variant { $($field: $sample),* }.into(),
-        }),*];
+        pub const CATALOGUE: &[EventType] = &[$(
+            EventType {
+                name: $name,
+                description: $variant::DESCRIPTION,
+                schema: || schemars::schema_for!($variant),
+                sample: || $variant::sample().into(),
+            },
+            $(EventType {
+                name: $user_name,
+                description: $variant::DESCRIPTION,
+                schema: || schemars::schema_for!($variant),
+                sample: || $variant { audience: Audience::User, ..$variant::sample() }.into(),
+            },)?
+        )*];
     };
 }
 
@@ -103,28 +130,161 @@ events! {
         email: String = "grace@example.com".into(),
         role: String = "Sales".into(),
     }
+    /// A member of staff was let in again.
+    StaffEnabled "staff.enabled" {
+        staff_id: StaffId = StaffId::from_u128(2),
+        username: String = "grace".into(),
+    }
+    /// A member of staff was shut out; their sessions ended.
+    StaffDisabled "staff.disabled" {
+        staff_id: StaffId = StaffId::from_u128(2),
+        username: String = "grace".into(),
+    }
+    /// A password was set; the other sessions of its owner ended.
+    PasswordChanged "staff.password_changed" or "user.password_changed" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        /// `self`, `reset` (by link), `colleague` or `command_line`.
+        how: &'static str = "self",
+    }
+    /// A link was made by which a password is set anew.
+    PasswordResetRequested "staff.password_reset_requested" or "user.password_reset_requested" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+    }
+    /// A second factor was enrolled.
+    SecondFactorAdded "staff.second_factor_added" or "user.second_factor_added" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        /// `totp` or `security-key`.
+        factor: &'static str = "totp",
+        /// What its owner calls it; security keys only.
+        name: Option<String> = None,
+    }
+    /// A second factor was removed; the other sessions of its owner ended.
+    SecondFactorRemoved "staff.second_factor_removed" or "user.second_factor_removed" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        /// `totp`, `security-key` or `all`.
+        factor: &'static str = "totp",
+        name: Option<String> = None,
+        /// `self`, `colleague` or `command_line`.
+        by: &'static str = "self",
+    }
+    /// A security key got another name.
+    SecurityKeyRenamed "staff.security_key_renamed" or "user.security_key_renamed" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        key_id: SecurityKeyId = SecurityKeyId::from_u128(4),
+        name: String = "blue one".into(),
+    }
+    /// A recovery code let somebody in, and is spent.
+    RecoveryCodeUsed "staff.recovery_code_used" or "user.recovery_code_used" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        /// How many codes are left.
+        left: u32 = 9,
+    }
+    /// Ten new recovery codes took the place of the old ones.
+    RecoveryCodesRenewed "staff.recovery_codes_renewed" or "user.recovery_codes_renewed" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+    }
     /// Somebody logged in.
     SessionStarted "session.started" {
         session_id: SessionId = SessionId::from_u128(3),
-        staff_id: StaffId = StaffId::from_u128(2),
-        /// `password` or `invitation`.
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+        /// `password`, `totp`, `recovery`, `security-key` or `invitation`.
         method: &'static str = "password",
+        /// From a network that this login had never come from, though it had come from others.
+        new_address: bool = false,
     }
-    /// A login was refused.
+    /// A password was right, and a second factor is awaited.
+    SessionChallenged "session.challenged" {
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
+    }
+    /// A login, or a password that was to confirm one, was refused.
     SessionRefused "session.refused" {
+        audience: Audience = Audience::Staff,
         /// Whose login it was, if anybody's. What was typed is not kept: people type passwords into the wrong field.
-        staff_id: Option<StaffId> = Some(StaffId::from_u128(2)),
+        login_id: Option<LoginId> = Some(LoginId::from_u128(2)),
+        /// What was wrong: `password`, `code` or `confirmation`.
+        step: &'static str = "password",
     }
     /// A session's owner gave the password again, to do something sensitive.
     SessionConfirmed "session.confirmed" {
         session_id: SessionId = SessionId::from_u128(3),
-        staff_id: StaffId = StaffId::from_u128(2),
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
     }
-    /// Somebody logged out.
+    /// Somebody logged out, or ended another session of theirs.
     SessionEnded "session.ended" {
         session_id: SessionId = SessionId::from_u128(3),
-        staff_id: StaffId = StaffId::from_u128(2),
+        audience: Audience = Audience::Staff,
+        login_id: LoginId = LoginId::from_u128(2),
     }
+    /// A role was changed.
+    RoleEdited "role.edited" {
+        role_id: RoleId = RoleId::from_u128(5),
+        name: String = "Sales".into(),
+        /// The names of the fields that changed.
+        changed: Vec<&'static str> = vec!["second_factor_required"],
+    }
+    /// Settings were changed.
+    SettingsChanged "system.settings_changed" {
+        /// Each with its value before and after.
+        changed: Vec<SettingChange> = vec![SettingChange { key: "ban_after".into(), before: 3.into(), after: 5.into() }],
+    }
+    /// A network was banned, by hand or after failed logins of staff.
+    AddressBanned "system.address_banned" {
+        ban_id: BanId = BanId::from_u128(5),
+        network: Network = Network::of([192, 0, 2, 7].into()),
+        /// `automatic` (refuses logins) or `manual` (refuses everything).
+        kind: &'static str = "automatic",
+        reason: String = "3 failed logins of staff in a row".into(),
+        /// Null: until it is lifted.
+        expires_at: Option<Timestamp> = Some(Timestamp::from_millis(1_795_301_148_120)),
+    }
+    /// A ban was lifted before its end.
+    BanLifted "system.ban_lifted" {
+        ban_id: BanId = BanId::from_u128(5),
+        network: Network = Network::of([192, 0, 2, 7].into()),
+        kind: &'static str = "automatic",
+    }
+    /// A network is trusted never to be banned.
+    AddressTrusted "system.address_trusted" {
+        trusted_address_id: TrustedAddressId = TrustedAddressId::from_u128(6),
+        network: Network = Network::of([198, 51, 100, 7].into()),
+        note: Option<String> = Some("The office".into()),
+    }
+    /// A network is no longer trusted.
+    AddressUntrusted "system.address_untrusted" {
+        trusted_address_id: TrustedAddressId = TrustedAddressId::from_u128(6),
+        network: Network = Network::of([198, 51, 100, 7].into()),
+    }
+    /// A login of staff failed from a trusted address, which is not banned for it.
+    TrustedAddressFailed "system.trusted_address_failed" {
+        address: String = "198.51.100.7".into(),
+        /// Whose login it was, if anybody's.
+        login_id: Option<LoginId> = Some(LoginId::from_u128(2)),
+        /// `password`, `code` or `confirmation`.
+        step: &'static str = "password",
+    }
+    /// Everything that is sealed was sealed again under a new master key. The fields are the keys' ids.
+    MasterKeyRotated "system.master_key_rotated" {
+        from: String = "0f1e2d3c4b5a6978".into(),
+        to: String = "8796a5b4c3d2e1f0".into(),
+    }
+}
+
+/// A setting, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct SettingChange {
+    pub key: String,
+    pub before: serde_json::Value,
+    pub after: serde_json::Value,
 }
 
 #[cfg(test)]

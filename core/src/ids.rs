@@ -130,18 +130,43 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A member of staff.
+    /// Whoever logs in: a member of staff or a user.
+    LoginId,
+    /// A member of staff. The same id as their login's.
     StaffId,
     /// A role of staff.
     RoleId,
     /// A login of one member of staff or one user.
     SessionId,
+    /// A security key of somebody's.
+    SecurityKeyId,
+    /// What somebody asked for who forgot their password.
+    ResetRequestId,
+    /// A link by which a password is set anew.
+    PasswordResetId,
     /// An invitation, of staff or to an account.
     InvitationId,
+    /// A network that is kept out.
+    BanId,
+    /// A network that is never banned.
+    TrustedAddressId,
     /// Something that happened.
     EventId,
     /// One message to one place. The plugin gets it as idempotency key.
     DeliveryId,
+}
+
+impl From<StaffId> for LoginId {
+    fn from(id: StaffId) -> Self {
+        Self(id.0)
+    }
+}
+
+impl LoginId {
+    /// The member of staff whose login this is; for a login of staff.
+    pub fn of_staff(self) -> StaffId {
+        StaffId(self.0)
+    }
 }
 
 #[cfg(test)]

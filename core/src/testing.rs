@@ -12,20 +12,21 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
+#[cfg(test)]
+use crate::{
+    cx::Caller,
+    ids::{LoginId, StaffId},
+    logins::{self, Audience, Login, NewLogin},
+    password::PasswordHash,
+    roles::{self, FULL_ADMINISTRATOR},
+    staff::{self, NewStaff},
+};
 use crate::{
     cx::Service,
     db::{Db, PoolSize},
     ids::Chance,
     secret::Keyring,
     time::{Clock, Timestamp},
-};
-#[cfg(test)]
-use crate::{
-    cx::{Caller, Reads as _},
-    ids::StaffId,
-    password::PasswordHash,
-    roles::{self, FULL_ADMINISTRATOR},
-    staff::{self, NewStaff},
 };
 
 /// A clock that stands still until it is turned.
@@ -145,7 +146,7 @@ async fn execute(url: &str, sql: String) {
 
 /// Different for every call in every process.
 #[expect(clippy::disallowed_methods, reason = "names of temporary things must differ between runs")]
-fn unique() -> String {
+pub(crate) fn unique() -> String {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
     format!("{}-{}", std::process::id(), data_encoding::HEXLOWER.encode(&bytes))
@@ -171,12 +172,32 @@ impl TestService {
         id
     }
 
-    pub(crate) async fn disable(&self, id: StaffId) {
+    pub(crate) async fn disable(&self, id: impl Into<LoginId>) {
         let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
-        let done = crate::on!(cx.db(), conn => {
-            sqlx::query("UPDATE staff SET disabled = TRUE WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
-        });
-        done.expect("the statement runs");
+        logins::set_disabled(&mut cx, id.into(), true).await.expect("the database answers");
         cx.commit().await.expect("the database answers");
+    }
+
+    pub(crate) async fn login(&self, id: impl Into<LoginId>) -> Login {
+        let mut view = self.service.read().await.expect("the database answers");
+        logins::find(&mut view, id.into()).await.expect("the database answers").expect("the login is there")
+    }
+
+    /// A user of that name, whose address nobody has verified.
+    pub(crate) async fn user(&self, name: &str) -> Login {
+        let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
+        let new = NewLogin {
+            audience: Audience::User,
+            username: None,
+            email: format!("{name}@example.com"),
+            email_verified: false,
+            first_name: "Some".into(),
+            last_name: "Body".into(),
+            language: "en".into(),
+            password_hash: Some(PasswordHash::for_tests()),
+        };
+        let id = logins::create(&mut cx, &new).await.expect("a free name");
+        cx.commit().await.expect("the database answers");
+        self.login(id).await
     }
 }

@@ -4,12 +4,13 @@ use std::{
     fs::{self, DirBuilder, File, TryLockError},
     io,
     net::SocketAddr,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use axum::Router;
@@ -19,18 +20,22 @@ use frontdesk_core::{
     ids::{self, Chance, SystemChance},
     invitations,
     password::Hasher,
-    secret::{KeyError, Keyring, Token},
+    second_factor::security_keys::RelyingParty,
+    secret::{KeyError, Keyring, Token, nodes::Node},
     time::{Clock, SystemClock, Timestamp},
 };
 use tokio::{runtime::Handle, sync::Notify};
 
 use crate::{
+    bans::{self, Bans},
     bring_up::{bring_up, check_mailer},
     config::{Config, Database, PublicUrl},
     lending::{LentMail, OwnApi},
+    live::Live,
     mail::{MailError, Stamp, Templates, Transport},
     plugins::{CompileLimits, CompilerCommand, EngineError, HostServices, Plugins, Settings},
     seen::Seen,
+    standing,
 };
 
 /// A handle to the running service; cloning it is cheap.
@@ -42,8 +47,13 @@ struct Inner {
     config: Config,
     public_url: PublicUrl,
     service: Service,
+    node: Node,
     hasher: Hasher,
     seen: Seen,
+    live: Live,
+    bans: Bans,
+    /// What security keys know this service as; None where browsers would not use them.
+    relying_party: Option<RelyingParty>,
     plugins: Arc<Plugins>,
     own_api: Arc<OwnApi>,
     templates: Templates,
@@ -96,21 +106,18 @@ pub enum BuildError {
 /// Opens everything that `config` names: the data directory, the database, the master key.
 pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildError> {
     make_private(&config.data)?;
-    let pool = PoolSize {
-        sqlite_readers: config.database_pool.readers,
-        postgres: config.database_pool.connections,
-        wait: config.database_pool.wait,
-    };
+    let pool = pool_size(&config);
     let (db, lock) = match &config.database {
         Database::Sqlite(path) => {
             // SQLite gives its other files the mode of this one.
             private_file(path).map_err(|source| BuildError::Data { path: path.clone(), source })?;
-            let lock = lock(path)?;
+            let lock = lock_patiently(path).await?;
             (Db::open_sqlite(path, pool).await?, Some(lock))
         }
         Database::Postgres(url) => (Db::open_postgres(url.expose(), pool).await?, None),
     };
-    let keys = Keyring::open(&config.data.join("master.key"), &db, &*around.chance).await?;
+    let node = standing::announce(&config, &db, &around, lock.is_some()).await?;
+    let keys = Keyring::open(&key_file(&config), &db, &*around.chance).await?;
     let service = Service {
         db,
         clock: around.clock,
@@ -126,20 +133,43 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     check_mailer(&plugins, &config.mailer.plugin);
 
     let public_url = config.public_url(around.bound);
+    let relying_party = public_url.relying_party(&config.company_name);
+    let known = frontdesk_core::settings::load(&mut service.read().await?).await?;
+    let live = Live::new(known, relying_party.is_none());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    Ok(App(Arc::new(Inner {
+    let app = App(Arc::new(Inner {
         mailer_settings: serde_json::to_value(config.mailer_settings(&public_url)).unwrap_or_default(),
-        public_url,
         hasher: Hasher::new(cores, Arc::clone(&service.chance)),
         seen: Seen::default(),
+        live,
+        bans: Bans::default(),
+        relying_party,
+        public_url,
         plugins,
         own_api,
         templates: Templates::new()?,
         stopping: AtomicBool::new(false),
         config,
         service,
+        node,
         lock,
-    })))
+    }));
+    // Before the first request.
+    bans::refresh(&app).await?;
+    Ok(app)
+}
+
+pub(crate) fn pool_size(config: &Config) -> PoolSize {
+    PoolSize {
+        sqlite_readers: config.database_pool.readers,
+        postgres: config.database_pool.connections,
+        wait: config.database_pool.wait,
+    }
+}
+
+/// Where the master key lies.
+pub(crate) fn key_file(config: &Config) -> PathBuf {
+    config.data.join("master.key")
 }
 
 fn settings(config: &Config, service: &Service, compiler: CompilerCommand) -> Settings {
@@ -191,8 +221,25 @@ fn private_file(path: &Path) -> io::Result<File> {
     File::options().create(true).write(true).truncate(false).mode(0o600).open(path)
 }
 
+/// How long a start waits for a command that is bringing the tables up to date.
+const LOCKED_BRIEFLY: Duration = Duration::from_secs(1);
+
+async fn lock_patiently(database: &Path) -> Result<File, BuildError> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match lock(database) {
+            Err(BuildError::InUse { .. }) if waited < LOCKED_BRIEFLY => {
+                const AGAIN: Duration = Duration::from_millis(50);
+                tokio::time::sleep(AGAIN).await;
+                waited += AGAIN;
+            }
+            done => return done,
+        }
+    }
+}
+
 /// One process per SQLite file. The kernel lets go of the lock when the process ends, however it ends.
-fn lock(database: &Path) -> Result<File, BuildError> {
+pub(crate) fn lock(database: &Path) -> Result<File, BuildError> {
     let failed = |source| BuildError::Data { path: database.into(), source };
     // By its real name: a link to the same file is the same database.
     let mut path = database.canonicalize().map_err(failed)?.into_os_string();
@@ -200,6 +247,11 @@ fn lock(database: &Path) -> Result<File, BuildError> {
     let path = PathBuf::from(path);
     let failed = |source| BuildError::Data { path: path.clone(), source };
     let file = private_file(&path).map_err(failed)?;
+    let owner = fs::metadata(database).map_err(failed)?;
+    if file.metadata().map_err(failed)?.uid() != owner.uid() {
+        // A command that root ran must not keep the service, which runs as somebody else, from its own file.
+        fchown(&file, Some(owner.uid()), Some(owner.gid())).map_err(failed)?;
+    }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(BuildError::InUse { database: database.into(), lock: path }),
@@ -233,6 +285,10 @@ impl App {
 
     pub fn invitation_link(&self, token: &Token) -> String {
         self.0.public_url.link_with_token("/accept", &token.reveal())
+    }
+
+    pub(crate) fn password_reset_link(&self, token: &Token) -> String {
+        self.0.public_url.link_with_token("/reset-password", &token.reveal())
     }
 
     /// A link for the first administrator, while there is none. The one before dies.
@@ -289,8 +345,35 @@ impl App {
         self.0.own_api.set(Some(router));
     }
 
+    pub(crate) fn service(&self) -> &Service {
+        &self.0.service
+    }
+
+    /// What other processes know this one by.
+    pub(crate) fn node(&self) -> &Node {
+        &self.0.node
+    }
+
     pub(crate) fn hasher(&self) -> &Hasher {
         &self.0.hasher
+    }
+
+    /// Whom this node knows to be banned by hand.
+    pub(crate) fn bans(&self) -> &Bans {
+        &self.0.bans
+    }
+
+    pub(crate) fn live(&self) -> &Live {
+        &self.0.live
+    }
+
+    /// The settings as this node knows them.
+    pub(crate) fn settings(&self) -> Arc<frontdesk_core::settings::Settings> {
+        self.0.live.settings()
+    }
+
+    pub(crate) fn relying_party(&self) -> Option<&RelyingParty> {
+        self.0.relying_party.as_ref()
     }
 
     pub(crate) fn seen(&self) -> &Seen {

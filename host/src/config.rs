@@ -15,6 +15,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use frontdesk_core::network::Network;
+
 pub use problem::{Problem, Problems};
 pub use public_url::PublicUrl;
 pub use reader::Effective;
@@ -36,6 +38,8 @@ pub struct Config {
     pub database: Database,
     /// As configured; [`Config::public_url`] has the default.
     pub configured_public_url: Option<PublicUrl>,
+    /// Whose `X-Forwarded-For` is believed. `None` is undecided: nobody's, and behind a proxy nobody is told apart.
+    pub trusted_proxies: Option<Vec<Network>>,
     /// A directory of plugin components that is read at start.
     pub plugins: Option<PathBuf>,
     pub company_name: String,
@@ -153,6 +157,22 @@ impl Config {
                 smtp.host
             )),
             Some(_) | None => {}
+        }
+        let behind_proxy = self.listen.ip().is_loopback()
+            && self.configured_public_url.as_ref().is_some_and(|url| !url.is_loopback());
+        if behind_proxy && self.trusted_proxies.is_none() {
+            warnings.push(
+                "trusted_proxies is not set although a proxy seems to stand in front: whoever comes through it is \
+                 neither counted nor banned by address. Set trusted_proxies to the proxy's address"
+                    .to_owned(),
+            );
+        }
+        if !self.listen.ip().is_loopback() && self.trusted_proxies.is_none() {
+            warnings.push(format!(
+                "trusted_proxies is not set while listening on {}, beyond this machine: whoever adds a forwarding header \
+                 is neither counted nor banned by address. Set it to your proxy's address, or to [] if there is none",
+                self.listen
+            ));
         }
         warnings
     }

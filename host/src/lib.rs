@@ -5,16 +5,20 @@
 
 pub mod api;
 mod app;
+mod bans;
 mod bring_up;
 pub mod cli;
 pub mod config;
 pub mod delivery;
 mod lending;
+mod live;
 pub mod mail;
 pub mod pages;
 pub mod plugins;
+mod recovery;
 mod seen;
 mod server;
+mod standing;
 
 pub use api::router;
 pub use app::{App, BuildError, Surroundings, build};

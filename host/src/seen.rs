@@ -10,7 +10,7 @@ use frontdesk_core::{
     cx::Caller,
     db,
     ids::SessionId,
-    sessions::{self, Authenticated, STAFF_IDLE, UNWRITTEN},
+    sessions::{self, Authenticated, UNWRITTEN},
     time::Timestamp,
 };
 use tokio::sync::Notify;
@@ -27,14 +27,14 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    pub(crate) fn note(&self, session: &Authenticated, now: Timestamp) {
+    pub(crate) fn note(&self, session: &Authenticated, now: Timestamp, idle: Duration) {
         let mut gathered = self.lock();
         // A clock that was set back makes nobody idle.
         let last = gathered.entry(session.session).or_insert(now);
         *last = now.max(*last);
         drop(gathered);
         // To other nodes the session looks idle for long: tell them before it looks over.
-        if now.since(session.last_seen_at) > STAFF_IDLE / 2 {
+        if now.since(session.last_seen_at) > idle / 2 {
             self.hurry.notify_one();
         }
     }
@@ -59,7 +59,7 @@ impl Seen {
 pub(crate) async fn write(app: &App) -> Result<(), db::Error> {
     let rows: Vec<_> = app.seen().lock().iter().map(|(session, at)| (*session, *at)).collect();
     let mut cx = app.begin(Caller::system()).await?;
-    sessions::write_seen(&mut cx, &rows).await?;
+    sessions::write_seen(&mut cx, &rows, &app.settings()).await?;
     cx.commit().await?;
     let mut seen = app.seen().lock();
     for (session, at) in rows {

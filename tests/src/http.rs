@@ -4,6 +4,7 @@ use crate::Secrets;
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
+use std::net::IpAddr;
 
 /// Somebody who calls the API, logged in or not.
 #[derive(Debug, Clone)]
@@ -11,6 +12,8 @@ pub struct Api {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// What a proxy in front says of where it was called from.
+    forwarded_for: Option<String>,
     secrets: Secrets,
 }
 
@@ -26,17 +29,24 @@ pub struct Answer {
 
 impl Api {
     pub fn new(base: &str, secrets: &Secrets) -> Self {
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .build()
-            .expect("an HTTP client");
-        Self { client, base: base.to_owned(), token: None, secrets: secrets.clone() }
+        let (client, secrets) = (client(None), secrets.clone());
+        Self { client, base: base.to_owned(), token: None, forwarded_for: None, secrets }
     }
 
     /// The same caller with that session.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
+    }
+
+    /// The same caller from another address of this machine: 127.0.0.2.
+    pub fn from_address(&self, address: &str) -> Self {
+        let address = address.parse().expect("an address of this machine");
+        Self { client: client(Some(address)), ..self.clone() }
+    }
+
+    /// The same caller through a proxy that sends this as `X-Forwarded-For`.
+    pub fn forwarded_for(&self, addresses: &str) -> Self {
+        Self { forwarded_for: Some(addresses.to_owned()), ..self.clone() }
     }
 
     /// The same session at another address: after a restart.
@@ -67,7 +77,10 @@ impl Api {
 
     /// A request that a test shapes itself.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
-        let request = self.client.request(method, format!("{}{path}", self.base));
+        let mut request = self.client.request(method, format!("{}{path}", self.base));
+        if let Some(addresses) = &self.forwarded_for {
+            request = request.header("x-forwarded-for", addresses);
+        }
         match &self.token {
             Some(token) => request.bearer_auth(token),
             None => request,
@@ -87,6 +100,15 @@ impl Api {
         }
         answer
     }
+}
+
+fn client(from: Option<IpAddr>) -> reqwest::Client {
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .local_address(from)
+        .build()
+        .expect("an HTTP client")
 }
 
 impl Answer {

@@ -1,21 +1,28 @@
 //! What the end-to-end tests and the benchmarks are made of: the service as a process, its database, a mail server, an
 //! HTTP client, people.
 
+mod authenticator;
+mod callers;
 mod database;
 mod frontdesk;
 mod http;
 mod people;
 mod secrets;
 mod smtp;
+mod totp;
 
+pub use authenticator::Authenticator;
+pub use callers::{colleague, guess, log_in_as};
 pub use database::Database;
 pub use frontdesk::{Frontdesk, binary};
 pub use http::{Answer, Api};
 pub use people::{
-    Invitation, PASSWORD, Person, accept_as_first, first_administrator, invite, roles, token_of,
+    Challenge, Invitation, PASSWORD, Person, accept_as_first, first_administrator, invite, joined, log_in,
+    recovery_codes, roles, token_of, trust_this_machine,
 };
 pub use secrets::Secrets;
-pub use smtp::{Smtp, SmtpOptions, Tls, python};
+pub use smtp::{Mail, Smtp, SmtpOptions, Tls, python};
+pub use totp::AuthenticatorApp;
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};

@@ -1,6 +1,6 @@
 //! People, and the ways they come in.
 
-use crate::{Api, Frontdesk, unique};
+use crate::{Answer, Api, AuthenticatorApp, Frontdesk, unique};
 use serde_json::{Value, json};
 
 /// Long enough for staff, on no list, and made of none of anybody's words.
@@ -53,6 +53,91 @@ impl Person {
             token,
         }
     }
+}
+
+impl Person {
+    /// Goes on with the token of an answer; the one before is dead.
+    pub fn renewed(&mut self, answer: &Value) {
+        let token = answer["token"].as_str().unwrap_or_else(|| panic!("no new token in {answer}"));
+        assert_ne!(token, self.token, "a new token");
+        self.api = self.api.with_token(token);
+        token.clone_into(&mut self.token);
+    }
+
+    /// Logs in anew with the password, as far as that goes.
+    pub async fn log_in(&self, service: &Frontdesk) -> Answer {
+        log_in(&service.api(), &self.username, &self.password).await
+    }
+
+    /// Logs in anew, up to the question for the second factor.
+    pub async fn challenged(&self, service: &Frontdesk) -> Challenge {
+        Challenge::from(&self.log_in(service).await.expect(200))
+    }
+
+    /// Enrols an authenticator app. With the first second factor come ten recovery codes.
+    pub async fn enrol_app(&mut self) -> (AuthenticatorApp, Vec<String>) {
+        let begun = self.api.post("/v1/admin/me/totp", &json!({})).await.expect(200);
+        let app = AuthenticatorApp::scanned(&begun);
+        let first = json!({ "code": app.code() });
+        let enrolled = self.api.post("/v1/admin/me/totp/confirm", &first).await.expect(200);
+        self.renewed(&enrolled);
+        (app, recovery_codes(&enrolled))
+    }
+}
+
+/// The ten codes of an answer, or none.
+pub fn recovery_codes(answer: &Value) -> Vec<String> {
+    let codes = answer["recovery_codes"].as_array().cloned().unwrap_or_default();
+    codes.iter().map(|code| code.as_str().expect("a code is text").to_owned()).collect()
+}
+
+/// A login's question for the second factor.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    pub token: String,
+    pub body: Value,
+}
+
+impl Challenge {
+    pub fn from(body: &Value) -> Self {
+        let token = body["challenge"].as_str().unwrap_or_else(|| panic!("no challenge in {body}"));
+        assert_eq!(body.get("token"), None, "half of the way is no session");
+        Self { token: token.to_owned(), body: body.clone() }
+    }
+
+    /// Answers with a code: `totp` or `recovery`.
+    pub async fn answer(&self, guest: &Api, method: &str, code: &str) -> Answer {
+        let answer = json!({ "challenge": self.token, "method": method, "code": code });
+        guest.post("/v1/admin/session/second-factor", &answer).await
+    }
+
+    /// Answers with what a security key said.
+    pub async fn answer_with_key(&self, guest: &Api, credential: &Value) -> Answer {
+        let answer = json!({ "challenge": self.token, "method": "security-key", "credential": credential });
+        guest.post("/v1/admin/session/second-factor", &answer).await
+    }
+}
+
+pub async fn log_in(guest: &Api, login: &str, password: &str) -> Answer {
+    guest.post("/v1/admin/session", &json!({ "login": login, "password": password })).await
+}
+
+/// Brings in a colleague called `username`, at `username@example.test`; `more` as for [`invite`].
+pub async fn joined(admin: &Person, service: &Frontdesk, username: &str, more: Value) -> Person {
+    let invitation = invite(&admin.api, &format!("{username}@example.test"), more).await;
+    let password = format!("{PASSWORD} {}", unique());
+    let accept = json!({
+        "token": invitation.token(), "username": username, "password": password,
+        "first_name": "Grace", "last_name": "Hopper",
+    });
+    let guest = service.api();
+    let answer = guest.post("/v1/public/invitations/accept", &accept).await;
+    Person::from_acceptance(&guest, &answer.expect(200), username, &password)
+}
+
+/// Failed logins from this machine ban it no more, for tests that fail often and are about something else.
+pub async fn trust_this_machine(admin: &Api) {
+    admin.post("/v1/admin/trusted-addresses", &json!({ "network": "127.0.0.0/8" })).await.expect(201);
 }
 
 /// The one-time token at the end of a link.

@@ -1,13 +1,15 @@
 //! Remembers every secret that passes through the tests' hands, to look for them where they must not be.
 
 use crate::token_of;
-use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::{BASE32_NOPAD, BASE64, BASE64URL_NOPAD, HEXLOWER};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
 /// The names under which the API carries secrets, both ways.
 const FIELDS: [&str; 4] = ["token", "password", "challenge", "secret"];
+/// The names under which it carries what is said to security keys and by them: nothing of it is secret.
+const KEYS: [&str; 3] = ["options", "security_key", "credential"];
 
 #[derive(Debug, Default, Clone)]
 pub struct Secrets(Arc<Mutex<BTreeSet<String>>>);
@@ -21,6 +23,14 @@ impl Secrets {
         self.keep(token_of(link));
     }
 
+    /// As they are shown, and as they are read.
+    fn keep_codes(&self, codes: &[Value]) {
+        for code in codes.iter().filter_map(Value::as_str) {
+            self.keep(code);
+            self.keep(&code.replace('-', ""));
+        }
+    }
+
     /// Keeps what a body carries, wherever it stands in it.
     pub fn keep_from(&self, body: &Value) {
         match body {
@@ -29,6 +39,8 @@ impl Secrets {
                     match value {
                         Value::String(text) if FIELDS.contains(&name.as_str()) => self.keep(text),
                         Value::String(link) if name == "link" => self.keep_link(link),
+                        Value::Array(codes) if name == "recovery_codes" => self.keep_codes(codes),
+                        _ if KEYS.contains(&name.as_str()) => {}
                         nested => self.keep_from(nested),
                     }
                 }
@@ -53,6 +65,12 @@ impl Secrets {
             if let Ok(random) = BASE64URL_NOPAD.decode(secret.as_bytes()) {
                 forms.push(HEXLOWER.encode(&random).into_bytes());
                 forms.push(random);
+            }
+            // A seed, as apps are told it.
+            if let Ok(seed) = BASE32_NOPAD.decode(secret.as_bytes()) {
+                forms.push(HEXLOWER.encode(&seed).into_bytes());
+                forms.push(BASE64.encode(&seed).into_bytes());
+                forms.push(seed);
             }
             for form in forms {
                 let found = bytes.windows(form.len()).any(|window| window == form);

@@ -6,11 +6,12 @@ use crate::{
     event::InvitationAccepted,
     ids::StaffId,
     invalid::{self, Invalid},
-    outbox,
+    logins, outbox,
     password::PasswordHash,
     roles,
-    secret::{Token, TokenHash},
-    sessions::{self, Client, Method},
+    secret::TokenHash,
+    sessions::{self, Client, Method, Started},
+    settings::Settings,
     staff::{self as people, NewStaff},
 };
 
@@ -27,7 +28,7 @@ pub struct StaffAcceptance {
 #[derive(Clone, Debug)]
 pub struct Accepted {
     pub staff: StaffId,
-    pub session: Token,
+    pub session: Started,
 }
 
 impl StaffAcceptance {
@@ -35,6 +36,21 @@ impl StaffAcceptance {
     /// again.
     pub fn check(&self, invitation: &StaffInvitation) -> Result<(), Invalid> {
         self.complete(invitation).map(|_| ())
+    }
+
+    /// Words that the invitee's password must not be made of: their own, and the company's.
+    pub fn own_words(&self, invitation: &StaffInvitation, company: &str) -> Vec<String> {
+        let fields = [
+            &self.username,
+            &self.email,
+            &self.first_name,
+            &self.last_name,
+            &invitation.username,
+            &invitation.email,
+            &invitation.first_name,
+            &invitation.last_name,
+        ];
+        fields.into_iter().flatten().cloned().chain([company.to_owned()]).collect()
     }
 
     fn complete(&self, invitation: &StaffInvitation) -> Result<NewStaff, Invalid> {
@@ -71,6 +87,7 @@ pub async fn accept_staff(
     acceptance: StaffAcceptance,
     password: PasswordHash,
     client: &Client,
+    settings: &Settings,
 ) -> Result<Accepted, Error> {
     let Some(id) = store::spend(cx, token).await? else {
         // Why not? The answer of the look-up; a link that works for it was spent between the two statements.
@@ -85,7 +102,8 @@ pub async fn accept_staff(
     outbox::make_obsolete(cx, &id.to_string(), "the link was used").await?;
     cx.emit(InvitationAccepted { invitation_id: id, kind: "staff", email, staff_id: staff, username })
         .await?;
-    let session = match sessions::start(cx, staff, Method::Invitation, client).await {
+    let login = logins::find(cx, staff).await?.ok_or(Error::Unknown)?;
+    let session = match sessions::start(cx, &login, Method::Invitation, client, settings).await {
         Ok(session) => session,
         Err(sessions::Error::Db(error)) => return Err(error.into()),
         // Created in this transaction, so neither gone nor disabled.

@@ -18,16 +18,17 @@ use crate::{
     db,
     ids::{InvitationId, RoleId, StaffId},
     invalid::Invalid,
+    logins,
     roles::Rights,
     secret::TokenHash,
-    staff as people,
     time::Timestamp,
 };
 
 pub use accept::{Accepted, StaffAcceptance, accept_staff};
 pub use first::first_administrator;
 pub use staff::{
-    Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list, resend,
+    Inviter, Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list,
+    resend,
 };
 
 /// How long a link lives, to the millisecond: at this age it is dead.
@@ -148,12 +149,12 @@ impl From<Invalid> for Error {
     }
 }
 
-impl From<people::Error> for Error {
-    fn from(error: people::Error) -> Self {
+impl From<logins::Error> for Error {
+    fn from(error: logins::Error) -> Self {
         match error {
-            people::Error::UsernameTaken => Self::UsernameTaken,
-            people::Error::EmailTaken => Self::EmailTaken,
-            people::Error::Db(error) => Self::Db(error),
+            logins::Error::UsernameTaken => Self::UsernameTaken,
+            logins::Error::EmailTaken => Self::EmailTaken,
+            logins::Error::Db(error) => Self::Db(error),
         }
     }
 }

@@ -5,11 +5,12 @@ use crate::{
     cx::{Cx, Reads},
     db,
     event::{InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
-    ids::{InvitationId, RoleId},
+    ids::{InvitationId, RoleId, StaffId},
     invalid::{self, Checked, Invalid},
+    logins::{self, Audience},
     outbox::{self, Mail, MailContent, Recipient},
     page::{Page, PageRequest},
-    roles::{self, Role},
+    roles::{self, PermissionSet, Rights, Role},
     secret::Token,
     sessions::Authenticated,
     staff as people,
@@ -98,15 +99,36 @@ impl StaffInvitationChange {
     }
 }
 
+/// Who invites, and what they can give.
+#[derive(Clone, Copy, Debug)]
+pub struct Inviter {
+    /// None: the command line, which can give everything.
+    staff: Option<StaffId>,
+    rights: Rights,
+}
+
+impl Inviter {
+    pub fn command_line() -> Self {
+        Self { staff: None, rights: Rights { everything: true, permissions: PermissionSet::all() } }
+    }
+}
+
+impl From<&Authenticated> for Inviter {
+    fn from(session: &Authenticated) -> Self {
+        Self { staff: Some(session.staff()), rights: session.rights }
+    }
+}
+
 /// Invites somebody to become a member of staff.
 pub async fn invite_staff(
     cx: &mut Cx,
-    by: &Authenticated,
+    by: impl Into<Inviter>,
     new: Checked<NewStaffInvitation>,
 ) -> Result<Link, Error> {
     let NewStaffInvitation { email, role_id, username, first_name, last_name, language } = new.0;
     let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.into());
-    let role = role_to_give(cx, by, role_id).await?;
+    let by = by.into();
+    let role = role_to_give(cx, &by.rights, role_id).await?;
     refuse_taken(cx, Some(&email), username.as_deref()).await?;
 
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
@@ -147,7 +169,7 @@ pub async fn change_staff(
         after.email = Some(email);
     }
     if let Some(role) = change.role_id {
-        after.role_id = role_to_give(cx, by, role).await?.id;
+        after.role_id = role_to_give(cx, &by.rights, role).await?.id;
     }
     after.username = change.username.unwrap_or(after.username);
     after.first_name = change.first_name.unwrap_or(after.first_name);
@@ -221,21 +243,21 @@ async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
     Ok(token)
 }
 
-async fn role_to_give(cx: &mut Cx, by: &Authenticated, id: RoleId) -> Result<Role, Error> {
+async fn role_to_give(cx: &mut Cx, by: &Rights, id: RoleId) -> Result<Role, Error> {
     let role = roles::find(cx, id).await?.ok_or_else(|| {
         Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
     })?;
-    if by.rights.covers(&role.rights) { Ok(role) } else { Err(Error::BeyondOwnPermissions) }
+    if by.covers(&role.rights) { Ok(role) } else { Err(Error::BeyondOwnPermissions) }
 }
 
 async fn refuse_taken(cx: &mut Cx, email: Option<&str>, username: Option<&str>) -> Result<(), Error> {
     if let Some(email) = email
-        && people::email_exists(cx, email).await?
+        && logins::email_exists(cx, Audience::Staff, email).await?
     {
         return Err(Error::EmailTaken);
     }
     if let Some(username) = username
-        && people::find_login(cx, username).await?.is_some()
+        && logins::find_by_name(cx, Audience::Staff, username).await?.is_some()
     {
         return Err(Error::UsernameTaken);
     }
@@ -263,7 +285,7 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
             address: invitation.email.clone().unwrap_or_default(),
             language: invitation.language.clone(),
         },
-        token: token.clone(),
+        token: Some(token.clone()),
         useful_until: invitation.expires_at,
     })
 }

@@ -124,7 +124,7 @@ pub(super) async fn insert(
     token: &TokenHash,
     email: &str,
     language: &str,
-    invited_by: StaffId,
+    invited_by: Option<StaffId>,
     expires_at: Timestamp,
 ) -> Result<(), db::Error> {
     let now = cx.now();

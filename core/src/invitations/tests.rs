@@ -3,12 +3,14 @@ use std::time::Duration;
 use super::*;
 use crate::{
     cx::{Actor, Caller, Cx, Service},
+    logins::Audience,
     outbox,
     page::PageRequest,
     password::PasswordHash,
     roles::FULL_ADMINISTRATOR,
     secret::Token,
-    sessions::{self, Authenticated, Client},
+    sessions::{self, Authenticated, Client, Started},
+    settings::Settings,
     testing::{self, TestService},
 };
 
@@ -34,14 +36,18 @@ async fn try_accept(
 ) -> Result<Accepted, Error> {
     let mut cx = begin(service).await;
     let hash = PasswordHash::for_tests();
-    let accepted = accept_staff(&mut cx, &token.hash(), acceptance, hash, &Client::default()).await?;
+    let accepted =
+        accept_staff(&mut cx, &token.hash(), acceptance, hash, &Client::default(), &Settings::default())
+            .await?;
     cx.commit().await?;
     Ok(accepted)
 }
 
-async fn who(service: &Service, session: &Token) -> Authenticated {
+async fn who(service: &Service, session: &Started) -> Authenticated {
     let mut view = service.read().await.unwrap();
-    sessions::authenticate(&mut view, &session.hash(), |_| None).await.unwrap().unwrap()
+    let settings = Settings::default();
+    let token = session.token.hash();
+    sessions::authenticate(&mut view, Audience::Staff, &token, &settings, |_| None).await.unwrap().unwrap()
 }
 
 /// The first administrator, logged in.

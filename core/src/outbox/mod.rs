@@ -3,68 +3,20 @@
 //! A worker *claims* what is due, which gives it a lease and a fencing number; it *renews* the lease while it works
 //! and *records* the outcome. Whoever lost the lease in between, because they were killed or slow, records nothing.
 
+mod mail;
 mod store;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+pub use mail::{Factor, Mail, MailContent, Notice, PasswordChange, Recipient, RemovedBy};
 
 use crate::{
     cx::{Cx, Reads},
     db,
-    ids::{DeliveryId, EventId, InvitationId},
+    ids::{DeliveryId, EventId},
     secret::Token,
     time::Timestamp,
 };
-
-/// A mail that Frontdesk itself sends.
-#[derive(Clone, Debug)]
-pub struct Mail {
-    pub content: MailContent,
-    pub recipient: Recipient,
-    /// The one-time token its link carries. Sealed while it waits, wiped at hand-over.
-    pub token: Token,
-    /// When the link dies, and the mail with it.
-    pub useful_until: Timestamp,
-}
-
-/// What a mail is about: what its template is filled with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "mail", rename_all = "snake_case")]
-pub enum MailContent {
-    StaffInvitation {
-        invitation_id: InvitationId,
-        /// Who invites, if that is known and a person.
-        inviter: Option<String>,
-        role: String,
-        expires_at: Timestamp,
-    },
-}
-
-impl MailContent {
-    /// The stable name of the mail.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::StaffInvitation { .. } => "staff_invitation",
-        }
-    }
-
-    /// What makes the mail pointless once it is gone.
-    fn subject_id(&self) -> String {
-        match self {
-            Self::StaffInvitation { invitation_id, .. } => invitation_id.to_string(),
-        }
-    }
-}
-
-/// Whom a mail goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    /// Empty if unknown.
-    pub name: String,
-    pub address: String,
-    pub language: String,
-}
 
 /// A delivery that somebody holds.
 #[derive(Clone, Debug)]
@@ -78,7 +30,7 @@ pub struct Claim {
     pub event_at: Timestamp,
     pub content: MailContent,
     pub recipient: Recipient,
-    /// None if it was sealed by a master key that is not ours.
+    /// None if the mail carries none, or it was sealed by a master key that is not ours.
     pub token: Option<Token>,
 }
 
@@ -140,8 +92,11 @@ fn backoff(attempt: i64, jitter: u8) -> Duration {
 
 pub(crate) async fn enqueue(cx: &mut Cx, event: EventId, mail: Mail) -> Result<(), db::Error> {
     let id = DeliveryId::new(cx.now(), cx.chance());
-    let sealed = cx.keys().seal_token(&id.to_string(), &mail.token, cx.chance());
-    store::insert(cx, id, event, &mail, &sealed).await
+    let sealed = match &mail.token {
+        Some(token) => Some(cx.seal_token(&id.to_string(), token).await?),
+        None => None,
+    };
+    store::insert(cx, id, event, &mail, sealed.as_ref()).await
 }
 
 /// Ends what waits for a subject that no longer needs telling: its link was used, replaced or cancelled.
@@ -154,8 +109,8 @@ pub async fn next_due(reads: &mut impl Reads) -> Result<Option<Timestamp>, db::E
     store::next_due(reads.db()).await
 }
 
-/// Takes what is due, `most` at the most, under a lease in the name of `worker`. What came too late for its link ends
-/// here.
+/// Takes what is due, `most` at the most, under a lease in the name of `worker`. What came too late for its link, or
+/// to be news, ends here.
 pub async fn claim(cx: &mut Cx, worker: &str, most: usize) -> Result<Vec<Claim>, db::Error> {
     store::expire(cx).await?;
     store::claim(cx, worker, i64::try_from(most).unwrap_or(i64::MAX)).await

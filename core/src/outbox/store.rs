@@ -4,7 +4,7 @@ use crate::{
     db::{self, Conn},
     ids::{DeliveryId, EventId},
     on,
-    secret::Sealed,
+    secret::{self, Sealed, UnsealError},
     time::Timestamp,
 };
 
@@ -13,7 +13,7 @@ pub(super) async fn insert(
     id: DeliveryId,
     event: EventId,
     mail: &Mail,
-    sealed: &Sealed,
+    sealed: Option<&Sealed>,
 ) -> Result<(), db::Error> {
     let now = cx.now();
     let data = serde_json::to_string(&mail.content).expect("a mail's content is plain data");
@@ -48,8 +48,9 @@ pub(super) async fn expire(cx: &mut Cx) -> Result<(), db::Error> {
     let now = cx.now();
     on!(cx.db(), conn => {
         sqlx::query(
-            "UPDATE deliveries SET state = 'obsolete', reason = 'the link expired', sealed_token = NULL, held_by = NULL,
-                fence = fence + 1, finished_at = $1
+            "UPDATE deliveries SET state = 'obsolete',
+                reason = CASE WHEN sealed_token IS NULL THEN 'it was too late for news' ELSE 'the link expired' END,
+                sealed_token = NULL, held_by = NULL, fence = fence + 1, finished_at = $1
              WHERE state = 'waiting' AND next_attempt_at <= $1 AND useful_until <= $1",
         )
         .bind(now).execute(conn).await.map(|_| ())
@@ -110,20 +111,31 @@ pub(super) async fn claim(cx: &mut Cx, worker: &str, most: i64) -> Result<Vec<Cl
                 .await
         }
     }?;
-    Ok(rows.into_iter().filter_map(|row| open(cx, row)).collect())
+    let mut claims = Vec::with_capacity(rows.len());
+    for row in rows {
+        claims.extend(open(cx, row).await?);
+    }
+    Ok(claims)
 }
 
-fn open(cx: &Cx, row: Row) -> Option<Claim> {
+async fn open(cx: &mut Cx, row: Row) -> Result<Option<Claim>, db::Error> {
     let content = match serde_json::from_str(&row.data) {
         Ok(content) => content,
         Err(error) => {
             // Written by a newer version: that one's workers will take it when this lease is over.
             tracing::error!(delivery = %row.id, %error, "a delivery that this version does not understand is left alone");
-            return None;
+            return Ok(None);
         }
     };
-    let token = row.sealed_token.and_then(|sealed| cx.keys().unseal_token(&row.id.to_string(), &sealed).ok());
-    Some(Claim {
+    let token = match row.sealed_token {
+        Some(sealed) => match secret::unseal_token(cx, &row.id.to_string(), &sealed).await {
+            Ok(token) => Some(token),
+            Err(UnsealError::NotOurs(_)) => None,
+            Err(UnsealError::Db(error)) => return Err(error),
+        },
+        None => None,
+    };
+    Ok(Some(Claim {
         id: row.id,
         fence: row.fence,
         attempt: row.attempts,
@@ -136,7 +148,7 @@ fn open(cx: &Cx, row: Row) -> Option<Claim> {
             language: row.language,
         },
         token,
-    })
+    }))
 }
 
 pub(super) async fn stands(
@@ -224,7 +236,7 @@ pub(super) async fn wait(
 ) -> Result<bool, db::Error> {
     let row: Option<(DeliveryId,)> = on!(cx.db(), conn => {
         sqlx::query_as(
-            // Not past the link's end: then it is expired, and its token wiped.
+            // Not past its use: then it is expired, and its token wiped.
             "UPDATE deliveries SET reason = $3, held_by = NULL,
                 next_attempt_at = CASE WHEN useful_until < $4 THEN useful_until ELSE $4 END
              WHERE id = $1 AND fence = $2 AND state = 'waiting' RETURNING id",

@@ -1,11 +1,17 @@
 use super::*;
 use crate::{
     cx::{Caller, Service},
-    event::InvitationResent,
+    event::{InvitationResent, SessionConfirmed},
+    ids::{InvitationId, LoginId, PasswordResetId, SessionId},
+    logins::Audience,
     testing::{self, TestService},
 };
 
 const MILLI: Duration = Duration::from_millis(1);
+
+fn recipient() -> Recipient {
+    Recipient { name: String::new(), address: "g@example.com".into(), language: "en".into() }
+}
 
 fn mail(test: &TestService, subject: u128) -> Mail {
     let expires_at = test.service.clock.now().plus(Duration::from_secs(3600));
@@ -16,8 +22,8 @@ fn mail(test: &TestService, subject: u128) -> Mail {
             role: "Sales".into(),
             expires_at,
         },
-        recipient: Recipient { name: String::new(), address: "g@example.com".into(), language: "en".into() },
-        token: Token::new(&*test.service.chance),
+        recipient: recipient(),
+        token: Some(Token::new(&*test.service.chance)),
         useful_until: expires_at,
     }
 }
@@ -25,9 +31,40 @@ fn mail(test: &TestService, subject: u128) -> Mail {
 async fn enqueue(test: &TestService, subject: u128) -> Token {
     let mut cx = test.service.begin(Caller::system()).await.unwrap();
     let mail = mail(test, subject);
-    let token = mail.token.clone();
+    let token = mail.token.clone().unwrap();
     let event =
         InvitationResent { invitation_id: InvitationId::from_u128(subject), kind: "staff", email: None };
+    cx.emit_and_mail(event, mail).await.unwrap();
+    cx.commit().await.unwrap();
+    token
+}
+
+/// Somebody's own change, from an address.
+async fn enqueue_notice(test: &TestService, notice: Notice) {
+    let address = Some("::ffff:203.0.113.9".parse().unwrap());
+    let caller = Caller { address, ..Caller::system() };
+    let mut cx = test.service.begin(caller).await.unwrap();
+    let mail = Mail::notice(&cx, recipient(), notice);
+    // Any event: which one is not the outbox's business.
+    let event = SessionConfirmed {
+        session_id: SessionId::from_u128(3),
+        audience: Audience::Staff,
+        login_id: LoginId::from_u128(2),
+    };
+    cx.emit_and_mail(event, mail).await.unwrap();
+    cx.commit().await.unwrap();
+}
+
+async fn enqueue_reset(test: &TestService, reset_id: PasswordResetId) -> Token {
+    let mut cx = test.service.begin(Caller::system()).await.unwrap();
+    let token = Token::new(&*test.service.chance);
+    let expires_at = cx.now().plus(Duration::from_secs(3600));
+    let mail = Mail::password_reset(recipient(), reset_id, token.clone(), None, expires_at);
+    let event = SessionConfirmed {
+        session_id: SessionId::from_u128(3),
+        audience: Audience::Staff,
+        login_id: LoginId::from_u128(2),
+    };
     cx.emit_and_mail(event, mail).await.unwrap();
     cx.commit().await.unwrap();
     token
@@ -158,6 +195,95 @@ async fn what_is_obsolete_or_too_late_is_never_claimed() {
         assert_eq!(due(service).await, None);
         test.finish().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_is_delivered_without_a_token_and_says_when_and_from_where() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let notice = Notice::SecondFactorRemoved {
+            factor: Factor::SecurityKey { name: "Blue".into() },
+            by: RemovedBy::Owner,
+        };
+        enqueue_notice(&test, notice.clone()).await;
+        let claim = claimed(service, "one").await.remove(0);
+        assert_eq!(claim.token, None);
+        assert_eq!(
+            claim.content,
+            MailContent::Notice { notice, at: service.clock.now(), address: Some("203.0.113.9".into()) }
+        );
+        assert!(recorded(service, &claim, delivered()).await);
+        assert_eq!(due(service).await, None);
+        // What a colleague did does not say from where.
+        enqueue_notice(&test, Notice::PasswordChanged { how: PasswordChange::Colleague }).await;
+        let claim = claimed(service, "one").await.remove(0);
+        assert!(matches!(claim.content, MailContent::Notice { address: None, .. }), "{:?}", claim.content);
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notice_is_news_for_seven_days() {
+    const WEEK: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+    for test in testing::services().await {
+        let service = &test.service;
+        enqueue_notice(&test, Notice::RecoveryCodesRenewed).await;
+        test.clock.advance(WEEK - MILLI);
+        assert_eq!(claimed(service, "one").await.len(), 1);
+        test.clock.advance(LEASE);
+        assert!(claimed(service, "one").await.is_empty());
+        assert_eq!(due(service).await, None);
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_that_was_used_or_replaced_ends_its_own_mail_and_no_other() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (old, new) = (PasswordResetId::from_u128(1), PasswordResetId::from_u128(2));
+        enqueue_reset(&test, old).await;
+        let token = enqueue_reset(&test, new).await;
+        enqueue_notice(&test, Notice::RecoveryCodeUsed { left: 3 }).await;
+        let mut cx = service.begin(Caller::system()).await.unwrap();
+        make_obsolete(&mut cx, &old.to_string(), "a newer link took its place").await.unwrap();
+        // No subject, and nothing that could be taken for the lack of one, stands for a notice.
+        make_obsolete(&mut cx, "", "the link was used").await.unwrap();
+        cx.commit().await.unwrap();
+        let mut claims = claimed(service, "one").await;
+        claims.sort_by_key(|claim| claim.content.name());
+        let names: Vec<_> = claims.iter().map(|claim| claim.content.name()).collect();
+        assert_eq!(names, ["password_reset", "recovery_code_used"]);
+        assert_eq!((&claims[0].token, &claims[1].token), (&Some(token), &None));
+        test.finish().await;
+    }
+}
+
+#[test]
+fn a_mail_is_kept_under_its_stable_name() {
+    let factor = || Factor::SecurityKey { name: "Blue".into() };
+    let notices = [
+        Notice::PasswordChanged { how: PasswordChange::Owner },
+        Notice::SecondFactorAdded { factor: Factor::Totp },
+        Notice::SecondFactorRemoved { factor: factor(), by: RemovedBy::CommandLine },
+        Notice::RecoveryCodeUsed { left: 9 },
+        Notice::RecoveryCodesRenewed,
+        Notice::LoginFromNewAddress { client: None },
+    ];
+    for notice in notices {
+        let content = MailContent::Notice { notice, at: Timestamp::from_millis(1), address: None };
+        let kept = serde_json::to_value(&content).unwrap();
+        assert_eq!((&kept["mail"], &kept["notice"]), (&"notice".into(), &content.name().into()));
+        assert_eq!(serde_json::from_value::<MailContent>(kept).unwrap(), content);
+    }
+    let reset = MailContent::PasswordReset {
+        reset_id: PasswordResetId::from_u128(1),
+        address: Some("203.0.113.9".into()),
+        expires_at: Timestamp::from_millis(1),
+    };
+    let kept = serde_json::to_value(&reset).unwrap();
+    assert_eq!(kept["mail"], reset.name());
+    assert_eq!(serde_json::from_value::<MailContent>(kept).unwrap(), reset);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,10 +8,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    cx::Reads,
+    cx::{Cx, Reads},
     db,
+    event::RoleEdited,
     ids::RoleId,
+    invalid::fold,
     page::{Page, PageRequest},
+    sessions::Authenticated,
     time::Timestamp,
 };
 
@@ -45,7 +48,13 @@ macro_rules! permissions {
 permissions! {
     StaffView "staff.view" "Staff" "View staff" "See the members of staff and who is online.";
     StaffInvite "staff.invite" "Staff" "Invite staff" "Invite members of staff, and resend, change and cancel their invitations.";
+    StaffSecurity "staff.security" "Staff" "Help staff back in" "Send colleagues a link to set their password anew, and remove their second factor.";
     RolesView "roles.view" "Staff" "View roles" "See the roles of staff and what they permit.";
+    RolesEdit "roles.edit" "Staff" "Edit roles" "Change roles whose permissions one has oneself.";
+    BansView "bans.view" "Security" "View bans" "See which addresses are banned and which are trusted.";
+    BansManage "bans.manage" "Security" "Manage bans" "Ban addresses, lift bans, and say which addresses are trusted.";
+    SettingsView "settings.view" "Settings" "View settings" "See how the service is set.";
+    SettingsEdit "settings.edit" "Settings" "Change settings" "Change how the service is set, its security included.";
 }
 
 /// A permission as people see it.
@@ -135,6 +144,8 @@ pub struct Role {
     pub id: RoleId,
     pub name: String,
     pub rights: Rights,
+    /// Whether its members must have a second factor.
+    pub second_factor_required: bool,
     pub created_at: Timestamp,
 }
 
@@ -142,10 +153,44 @@ pub async fn find(reads: &mut impl Reads, id: RoleId) -> Result<Option<Role>, db
     store::find(reads.db(), id).await
 }
 
+/// The role of that name, without regard to case.
+pub async fn find_by_name(reads: &mut impl Reads, name: &str) -> Result<Option<Role>, db::Error> {
+    store::find_by_name(reads.db(), &fold(name.trim())).await
+}
+
 pub async fn list(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<Role>, db::Error> {
     let total = request.total(reads.db(), store::select_one()).await?;
     let rows = store::list(reads.db(), request).await?;
     Ok(request.page(rows, total, |role| (role.created_at, role.id.into())))
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such role")]
+    Unknown,
+    /// Nobody changes a role that permits what they may not.
+    #[error("the role goes beyond the caller's own permissions")]
+    BeyondOwnPermissions,
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+/// Sets whether a role's members must have a second factor. Whoever has none enrols at the next login.
+pub async fn require_second_factor(
+    cx: &mut Cx,
+    by: &Authenticated,
+    id: RoleId,
+    required: bool,
+) -> Result<Role, Error> {
+    let role = find(cx, id).await?.ok_or(Error::Unknown)?;
+    if !by.rights.covers(&role.rights) {
+        return Err(Error::BeyondOwnPermissions);
+    }
+    if store::require_second_factor(cx, id, required).await? {
+        let changed = vec!["second_factor_required"];
+        cx.emit(RoleEdited { role_id: id, name: role.name.clone(), changed }).await?;
+    }
+    Ok(Role { second_factor_required: required, ..role })
 }
 
 #[cfg(test)]

@@ -1,5 +1,13 @@
-//! Sessions: who is logged in, by a token of which only the hash is kept.
+//! Sessions of staff and users: who is logged in, by a token of which only the hash is kept.
+//!
+//! ```text
+//! password right ─┬─ no second factor ──────────────┬─ nothing to do first ── full
+//!                 └─ challenge ── the code is right ─┴─ something is ── restricted ── done ── full
+//! ```
+//!
+//! Each step to more rights gives a new token, and the old one dies with it (OWASP ASVS 5.0, 7.2.4).
 
+mod enter;
 mod store;
 
 use std::{net::IpAddr, time::Duration};
@@ -7,16 +15,21 @@ use std::{net::IpAddr, time::Duration};
 use crate::{
     cx::{Cx, Reads},
     db,
-    event::{SessionConfirmed, SessionEnded, SessionRefused, SessionStarted},
-    ids::{SessionId, StaffId},
+    event::{SessionChallenged, SessionConfirmed, SessionEnded, SessionRefused, SessionStarted},
+    ids::{LoginId, SessionId, StaffId},
+    limits,
+    logins::{self, Audience, Login},
+    outbox::{Mail, Notice},
+    page::{Page, PageRequest},
     roles::Rights,
+    second_factor,
     secret::{Token, TokenHash},
+    settings::Settings,
+    text_enum::text_enum,
     time::Timestamp,
 };
 
-/// OWASP Session Management Cheat Sheet: an idle limit, and an absolute one that use does not extend.
-pub const STAFF_IDLE: Duration = Duration::from_secs(60 * 60);
-pub const STAFF_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
+pub use enter::{Entered, enter};
 
 /// How long a node may keep to itself when it saw a session used.
 pub const UNWRITTEN: Duration = Duration::from_secs(60);
@@ -24,11 +37,41 @@ pub const UNWRITTEN: Duration = Duration::from_secs(60);
 /// How long giving the password counts for sensitive changes.
 pub const CONFIRMATION: Duration = Duration::from_secs(10 * 60);
 
-/// How somebody came in.
+/// How long a right password waits for its second factor.
+pub const CHALLENGE: Duration = Duration::from_secs(10 * 60);
+
+/// How long a session lives (OWASP Session Management Cheat Sheet): unused, and at the longest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    Password,
-    Invitation,
+pub struct Lifetime {
+    pub idle: Duration,
+    pub absolute: Duration,
+}
+
+text_enum! {
+    /// How somebody came in.
+    pub enum Method {
+        Password => "password",
+        Totp => "totp",
+        Recovery => "recovery",
+        SecurityKey => "security-key",
+        Invitation => "invitation",
+    }
+}
+
+text_enum! {
+    /// What must be done before a session can do anything else.
+    pub enum Pending {
+        ChangePassword => "change_password",
+        EnrolSecondFactor => "enrol_second_factor",
+    }
+}
+
+text_enum! {
+    enum State {
+        Challenge => "challenge",
+        Restricted => "restricted",
+        Full => "full",
+    }
 }
 
 /// Where somebody came from, as the session list shows it.
@@ -39,12 +82,16 @@ pub struct Client {
     pub name: Option<String>,
 }
 
-/// A member of staff with a session.
+/// Somebody with a session.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     pub session: SessionId,
-    pub staff: StaffId,
+    pub audience: Audience,
+    pub login: LoginId,
+    /// None for users.
     pub rights: Rights,
+    /// What must be done before anything else works.
+    pub pending: Vec<Pending>,
     pub started_at: Timestamp,
     pub last_seen_at: Timestamp,
     pub expires_at: Timestamp,
@@ -58,9 +105,34 @@ impl Authenticated {
     }
 
     /// Whether the session may still be used at `now`, last used at `last_seen`.
-    fn is_live(&self, now: Timestamp, last_seen: Timestamp) -> bool {
-        now < self.expires_at && now.since(last_seen) < STAFF_IDLE
+    fn is_live(&self, now: Timestamp, last_seen: Timestamp, settings: &Settings) -> bool {
+        now < self.expires_at && now.since(last_seen) < settings.session(self.audience).idle
     }
+
+    /// The member of staff whose session it is; for sessions of staff.
+    pub fn staff(&self) -> StaffId {
+        self.login.of_staff()
+    }
+}
+
+/// A session that just began, or got a new token.
+#[derive(Clone, Debug)]
+pub struct Started {
+    pub session: SessionId,
+    pub token: Token,
+    pub pending: Vec<Pending>,
+    pub expires_at: Timestamp,
+}
+
+/// A session as its owner sees it in the list.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Listed {
+    pub id: SessionId,
+    pub created_at: Timestamp,
+    pub last_seen_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub address: Option<String>,
+    pub client: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -75,62 +147,209 @@ pub enum Error {
 /// Whose session the token is. `seen` is when the session was last used as far as this node has not written it down yet.
 pub async fn authenticate(
     reads: &mut impl Reads,
+    audience: Audience,
     token: &TokenHash,
+    settings: &Settings,
     seen: impl FnOnce(SessionId) -> Option<Timestamp>,
 ) -> Result<Option<Authenticated>, db::Error> {
     let now = reads.now();
-    let found = store::find(reads.db(), token).await?;
+    let found = match audience {
+        Audience::Staff => store::find_staffs(reads.db(), token).await?,
+        Audience::User => store::find_users(reads.db(), token).await?,
+    };
+    let absolute = settings.session(audience).absolute;
+    let found = found.map(|session| Authenticated {
+        // A limit that was shortened holds for sessions that began before.
+        expires_at: session.expires_at.min(session.started_at.plus(absolute)),
+        ..session
+    });
     Ok(found.filter(|session| {
         let last_seen =
             seen(session.session).map_or(session.last_seen_at, |seen| seen.max(session.last_seen_at));
-        session.is_live(now, last_seen)
+        session.is_live(now, last_seen, settings)
     }))
 }
 
-/// Logs a member of staff in whose password was right. Checks again, inside, that they still may.
-pub async fn start(cx: &mut Cx, staff: StaffId, method: Method, client: &Client) -> Result<Token, Error> {
-    if !store::touch_login(cx, staff).await? {
+/// The password was right and a second factor is enrolled: gives the token by which the factor is answered.
+pub async fn challenge(cx: &mut Cx, login: &Login, client: &Client) -> Result<Started, Error> {
+    if login.disabled {
         return Err(Error::Refused);
     }
     let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
-    store::insert(cx, id, &token.hash(), staff, client).await?;
-    let method = match method {
-        Method::Password => "password",
-        Method::Invitation => "invitation",
+    let expires_at = cx.now().plus(CHALLENGE);
+    store::insert(cx, id, &token.hash(), login, State::Challenge, &[], expires_at, client).await?;
+    cx.emit(SessionChallenged { audience: login.audience, login_id: login.id }).await?;
+    Ok(Started { session: id, token, pending: Vec::new(), expires_at })
+}
+
+/// The session that awaits a second factor under this token, and whose it is. Spends nothing.
+pub async fn challenged(
+    reads: &mut impl Reads,
+    audience: Audience,
+    token: &TokenHash,
+) -> Result<Option<(SessionId, LoginId)>, db::Error> {
+    let now = reads.now();
+    store::find_challenge(reads.db(), audience, token, now).await
+}
+
+/// Spends a challenge. Of any number at once, one does.
+pub(crate) async fn spend_challenge(cx: &mut Cx, id: SessionId) -> Result<bool, db::Error> {
+    store::spend_challenge(cx, id).await
+}
+
+/// Logs somebody in who has proved all there is to prove. Checks again, inside, that they still may; what they must do
+/// first is decided here. Whoever comes from a new network is told.
+pub async fn start(
+    cx: &mut Cx,
+    login: &Login,
+    method: Method,
+    client: &Client,
+    settings: &Settings,
+) -> Result<Started, Error> {
+    if !logins::touch(cx, login.id).await? {
+        return Err(Error::Refused);
+    }
+    let pending = pending(cx, login, settings).await?;
+    let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
+    let expires_at = cx.now().plus(settings.session(login.audience).absolute);
+    let state = if pending.is_empty() { State::Full } else { State::Restricted };
+    store::insert(cx, id, &token.hash(), login, state, &pending, expires_at, client).await?;
+    let new_address = limits::came_in(cx, login.id, client.address).await?;
+    let event = SessionStarted {
+        session_id: id,
+        audience: login.audience,
+        login_id: login.id,
+        method: method.as_str(),
+        new_address,
     };
-    cx.emit(SessionStarted { session_id: id, staff_id: staff, method }).await?;
-    Ok(token)
+    if new_address {
+        let notice = Notice::LoginFromNewAddress { client: client.short_name() };
+        let mail = Mail::notice(cx, login.recipient(), notice);
+        cx.emit_and_mail(event, mail).await?;
+    } else {
+        cx.emit(event).await?;
+    }
+    Ok(Started { session: id, token, pending, expires_at })
+}
+
+/// What somebody must do before anything else, as things stand.
+async fn pending(cx: &mut Cx, login: &Login, settings: &Settings) -> Result<Vec<Pending>, db::Error> {
+    let login = logins::find(cx, login.id).await?.unwrap_or_else(|| login.clone());
+    let mut pending = Vec::new();
+    if login.must_change_password {
+        pending.push(Pending::ChangePassword);
+    }
+    if second_factor::is_required(cx, &login, settings).await?
+        && !second_factor::is_enrolled(cx, login.id).await?
+    {
+        pending.push(Pending::EnrolSecondFactor);
+    }
+    Ok(pending)
+}
+
+/// Gives a session a new token after something changed about what it may, and looks again at what is still to be done.
+/// None if the session is over, or another one renewed it: of any number at once with the same token, one does.
+pub async fn renew(
+    cx: &mut Cx,
+    session: &Authenticated,
+    token: &TokenHash,
+    settings: &Settings,
+) -> Result<Option<Started>, db::Error> {
+    let Some(login) = logins::find(cx, session.login).await? else { return Ok(None) };
+    let mut pending = pending(cx, &login, settings).await?;
+    // What came to be required since the login is asked for at the next one.
+    pending.retain(|one| session.pending.contains(one) || *one == Pending::ChangePassword);
+    let state = if pending.is_empty() { State::Full } else { State::Restricted };
+    let new = Token::new(cx.chance());
+    if !store::renew(cx, session.session, token, &new.hash(), state, &pending).await? {
+        return Ok(None);
+    }
+    Ok(Some(Started { session: session.session, token: new, pending, expires_at: session.expires_at }))
 }
 
 /// Writes down that a login was refused.
-pub async fn refuse(cx: &mut Cx, staff: Option<StaffId>) -> Result<(), db::Error> {
-    cx.emit(SessionRefused { staff_id: staff }).await?;
+pub async fn refuse(
+    cx: &mut Cx,
+    audience: Audience,
+    login: Option<LoginId>,
+    step: limits::Step,
+) -> Result<(), db::Error> {
+    cx.emit(SessionRefused { audience, login_id: login, step: step.as_str() }).await?;
     Ok(())
 }
 
-/// The password was given again and was right: sensitive changes are open for ten minutes.
-pub async fn confirm(cx: &mut Cx, session: &Authenticated) -> Result<(), Error> {
-    if !store::confirm(cx, session.session).await? {
-        return Err(Error::Refused);
+/// The password was given again and was right: sensitive changes are open for ten minutes, under a new token.
+pub async fn confirm(
+    cx: &mut Cx,
+    session: &Authenticated,
+    token: &TokenHash,
+    settings: &Settings,
+) -> Result<Started, Error> {
+    let started = renew(cx, session, token, settings).await?.ok_or(Error::Refused)?;
+    store::confirm(cx, session.session).await?;
+    let Authenticated { session: id, audience, login, .. } = *session;
+    cx.emit(SessionConfirmed { session_id: id, audience, login_id: login }).await?;
+    Ok(started)
+}
+
+/// Somebody's sessions, the one used last first.
+pub async fn list(
+    reads: &mut impl Reads,
+    login: LoginId,
+    settings: &Settings,
+    audience: Audience,
+    request: &PageRequest,
+) -> Result<Page<Listed>, db::Error> {
+    let now = reads.now();
+    let idle_since = now.minus(settings.session(audience).idle);
+    let total = request.total(reads.db(), store::select_one(login, now, idle_since)).await?;
+    let rows = store::list(reads.db(), login, now, idle_since, request).await?;
+    Ok(request.page(rows, total, |session| (session.last_seen_at, session.id.into())))
+}
+
+/// Ends one session of its owner. Doing it twice at once does it once; false if it is not theirs or over.
+pub async fn end(cx: &mut Cx, by: &Authenticated, id: SessionId) -> Result<bool, db::Error> {
+    let ended = store::delete(cx, by.login, id).await?;
+    if ended {
+        cx.emit(SessionEnded { session_id: id, audience: by.audience, login_id: by.login }).await?;
     }
-    cx.emit(SessionConfirmed { session_id: session.session, staff_id: session.staff }).await?;
+    Ok(ended)
+}
+
+/// Ends every session of its owner but their own.
+pub async fn end_others(cx: &mut Cx, by: &Authenticated) -> Result<(), db::Error> {
+    for id in store::delete_all(cx, by.login, Some(by.session)).await? {
+        cx.emit(SessionEnded { session_id: id, audience: by.audience, login_id: by.login }).await?;
+    }
     Ok(())
 }
 
-/// Logs out. Doing it twice at once does it once.
-pub async fn end(cx: &mut Cx, session: &Authenticated) -> Result<(), db::Error> {
-    if store::delete(cx, session.session).await? {
-        cx.emit(SessionEnded { session_id: session.session, staff_id: session.staff }).await?;
-    }
+/// Ends every session of somebody, challenges included, but one. What led to it is the event that tells.
+pub(crate) async fn end_all(cx: &mut Cx, login: LoginId, keep: Option<SessionId>) -> Result<(), db::Error> {
+    store::delete_all(cx, login, keep).await?;
     Ok(())
 }
 
 /// Writes down when sessions were last used, and clears away those that are over.
-pub async fn write_seen(cx: &mut Cx, seen: &[(SessionId, Timestamp)]) -> Result<(), db::Error> {
+pub async fn write_seen(
+    cx: &mut Cx,
+    seen: &[(SessionId, Timestamp)],
+    settings: &Settings,
+) -> Result<(), db::Error> {
     store::write_seen(cx, seen).await?;
-    // Other nodes may not have written down yet what they saw.
-    let idle_since = cx.now().minus(STAFF_IDLE + UNWRITTEN * 3);
-    store::delete_over(cx, idle_since).await
+    for audience in Audience::ALL {
+        // Other nodes may not have written down yet what they saw.
+        let idle_since = cx.now().minus(settings.session(*audience).idle + UNWRITTEN * 3);
+        store::delete_over(cx, *audience, idle_since).await?;
+    }
+    Ok(())
+}
+
+impl Client {
+    /// The client's name in a length that can be shown.
+    fn short_name(&self) -> Option<String> {
+        self.name.as_ref().map(|name| name.chars().take(200).collect())
+    }
 }
 
 #[cfg(test)]

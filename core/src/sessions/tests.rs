@@ -5,19 +5,22 @@ use crate::{
 };
 
 const MILLI: Duration = Duration::from_millis(1);
+const STAFF_IDLE: Duration = Duration::from_secs(60 * 60);
+const STAFF_ABSOLUTE: Duration = Duration::from_secs(12 * 60 * 60);
 
 /// A member of staff's new session.
-async fn log_in(service: &Service, staff: StaffId) -> (Token, SessionId) {
-    log_in_often(service, staff, 1).await.remove(0)
+async fn log_in(service: &Service, login: impl Into<LoginId>) -> (Token, SessionId) {
+    log_in_often(service, login, 1).await.remove(0)
 }
 
-async fn log_in_often(service: &Service, staff: StaffId, times: usize) -> Vec<(Token, SessionId)> {
+async fn log_in_often(service: &Service, login: impl Into<LoginId>, times: usize) -> Vec<(Token, SessionId)> {
     let mut cx = service.begin(Caller::system()).await.unwrap();
+    let login = logins::find(&mut cx, login).await.unwrap().unwrap();
     let mut sessions = Vec::new();
     for _ in 0..times {
-        let token = start(&mut cx, staff, Method::Password, &Client::default()).await.unwrap();
-        let session = authenticate(&mut cx, &token.hash(), |_| None).await.unwrap().unwrap().session;
-        sessions.push((token, session));
+        let settings = Settings::default();
+        let started = start(&mut cx, &login, Method::Password, &Client::default(), &settings).await.unwrap();
+        sessions.push((started.token, started.session));
     }
     cx.commit().await.unwrap();
     sessions
@@ -25,12 +28,13 @@ async fn log_in_often(service: &Service, staff: StaffId, times: usize) -> Vec<(T
 
 /// The session behind a token, to a node that saw it used at `seen`.
 async fn who(service: &Service, token: &Token, seen: Option<Timestamp>) -> Option<Authenticated> {
-    authenticate(&mut service.read().await.unwrap(), &token.hash(), |_| seen).await.unwrap()
+    let mut view = service.read().await.unwrap();
+    authenticate(&mut view, Audience::Staff, &token.hash(), &Settings::default(), |_| seen).await.unwrap()
 }
 
 async fn write(service: &Service, seen: &[(SessionId, Timestamp)]) {
     let mut cx = service.begin(Caller::system()).await.unwrap();
-    write_seen(&mut cx, seen).await.unwrap();
+    write_seen(&mut cx, seen, &Settings::default()).await.unwrap();
     cx.commit().await.unwrap();
 }
 
@@ -96,14 +100,12 @@ async fn of_two_instants_the_later_one_is_kept_for_hundreds_of_sessions() {
             *at = if n % 2 == 0 { began.plus(MILLI * 20) } else { began.plus(MILLI * 5) };
         }
         write(service, &seen).await;
-        let mut view = service.read().await.unwrap();
         for (n, (token, _)) in sessions.iter().enumerate() {
-            let found = authenticate(&mut view, &token.hash(), |_| None).await.unwrap().unwrap();
+            let found = who(service, token, None).await.unwrap();
             assert_eq!(found.last_seen_at.since(began), MILLI * if n % 2 == 0 { 20 } else { 10 }, "{n}");
         }
-        let found = authenticate(&mut view, &unnoticed.hash(), |_| None).await.unwrap().unwrap();
+        let found = who(service, &unnoticed, None).await.unwrap();
         assert_eq!(found.last_seen_at, began);
-        drop(view);
         assert_eq!(kept(service).await.len(), 701, "and none is made");
         test.finish().await;
     }
@@ -147,9 +149,41 @@ async fn whoever_is_disabled_has_no_session_and_gets_none() {
         test.disable(staff).await;
         assert!(who(service, &token, None).await.is_none());
         let mut cx = service.begin(Caller::system()).await.unwrap();
-        let refused = start(&mut cx, staff, Method::Password, &Client::default()).await;
+        let login = test.login(staff).await;
+        let refused =
+            start(&mut cx, &login, Method::Password, &Client::default(), &Settings::default()).await;
         assert!(matches!(refused, Err(Error::Refused)));
         drop(cx);
+        test.finish().await;
+    }
+}
+
+/// Sixteen who were all found to hold the session, and only then write.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_sixteen_who_renew_a_session_with_the_same_token_one_goes_on() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (token, _) = log_in(service, test.member("ada").await).await;
+        let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(16));
+        let racers: Vec<_> = (0..16)
+            .map(|_| {
+                let (service, token, barrier) = (service.clone(), token.clone(), barrier.clone());
+                tokio::spawn(async move {
+                    let session = who(&service, &token, None).await.expect("it is live");
+                    barrier.wait().await;
+                    let mut cx = service.begin(Caller::system()).await.unwrap();
+                    let confirmed = confirm(&mut cx, &session, &token.hash(), &Settings::default()).await;
+                    cx.commit().await.unwrap();
+                    confirmed.is_ok()
+                })
+            })
+            .collect();
+        let mut won = 0;
+        for racer in racers {
+            won += usize::from(racer.await.unwrap());
+        }
+        assert_eq!(won, 1);
+        assert!(who(service, &token, None).await.is_none(), "the old token is dead");
         test.finish().await;
     }
 }

@@ -10,17 +10,17 @@ use serde::Deserialize;
 use crate::{
     cx::{Cx, Reads},
     db,
-    event::StaffCreated,
+    event::{StaffCreated, StaffDisabled, StaffEnabled},
     ids::{RoleId, SessionId, StaffId},
-    invalid::fold,
+    logins::{self, Audience, NewLogin},
     page::{Page, PageRequest},
     password::PasswordHash,
-    roles::Role,
+    roles::{Rights, Role},
     time::Timestamp,
 };
 
 /// Somebody who works here.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Staff {
     pub id: StaffId,
     pub username: String,
@@ -29,6 +29,7 @@ pub struct Staff {
     pub last_name: String,
     pub role_id: RoleId,
     pub role_name: String,
+    pub rights: Rights,
     pub language: String,
     pub disabled: bool,
     pub last_login_at: Option<Timestamp>,
@@ -43,13 +44,6 @@ pub(crate) struct NewStaff {
     pub first_name: String,
     pub last_name: String,
     pub language: String,
-}
-
-/// A login, before the password is looked at.
-#[derive(Clone, Debug, sqlx::FromRow)]
-pub struct Login {
-    pub id: StaffId,
-    pub password_hash: PasswordHash,
 }
 
 /// Somebody who was active lately.
@@ -79,36 +73,44 @@ pub enum State {
     Disabled,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("somebody has that username")]
-    UsernameTaken,
-    #[error("a member of staff has that email address")]
-    EmailTaken,
-    #[error(transparent)]
-    Db(#[from] db::Error),
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: StaffId,
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role_id: RoleId,
+    role_name: String,
+    everything: bool,
+    permissions: String,
+    language: String,
+    disabled: bool,
+    last_login_at: Option<Timestamp>,
+    created_at: Timestamp,
+}
+
+impl From<Row> for Staff {
+    fn from(row: Row) -> Self {
+        Self {
+            id: row.id,
+            username: row.username,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            role_id: row.role_id,
+            role_name: row.role_name,
+            rights: Rights::from_columns(row.everything, &row.permissions),
+            language: row.language,
+            disabled: row.disabled,
+            last_login_at: row.last_login_at,
+            created_at: row.created_at,
+        }
+    }
 }
 
 pub async fn find(reads: &mut impl Reads, id: StaffId) -> Result<Option<Staff>, db::Error> {
-    store::find(reads.db(), id).await
-}
-
-/// The login that `name`, a username or an email address, means.
-pub async fn find_login(reads: &mut impl Reads, name: &str) -> Result<Option<Login>, db::Error> {
-    // No login is longer than an address, and PostgreSQL's text holds no NUL.
-    if name.len() > 254 || name.contains('\0') {
-        return Ok(None);
-    }
-    store::find_login(reads.db(), &fold(name.trim())).await
-}
-
-/// The login behind an id, to confirm its password.
-pub async fn login_of(reads: &mut impl Reads, id: StaffId) -> Result<Option<Login>, db::Error> {
-    store::login_of(reads.db(), id).await
-}
-
-pub async fn email_exists(reads: &mut impl Reads, email: &str) -> Result<bool, db::Error> {
-    store::email_exists(reads.db(), &fold(email)).await
+    Ok(store::find(reads.db(), id).await?.map(Staff::from))
 }
 
 pub async fn list(
@@ -117,8 +119,8 @@ pub async fn list(
     request: &PageRequest,
 ) -> Result<Page<Staff>, db::Error> {
     let total = request.total(reads.db(), store::select_one(state)).await?;
-    let rows = store::list(reads.db(), state, request).await?;
-    Ok(request.page(rows, total, |staff| (staff.created_at, staff.id.into())))
+    let rows = store::list(reads.db(), state, request).await?.into_iter().map(Staff::from).collect();
+    Ok(request.page(rows, total, |staff: &Staff| (staff.created_at, staff.id.into())))
 }
 
 /// Who was active in the last fifteen minutes, the latest first.
@@ -136,19 +138,41 @@ pub(crate) async fn create(
     new: NewStaff,
     role: &Role,
     password: PasswordHash,
-) -> Result<StaffId, Error> {
-    let id = StaffId::new(cx.now(), cx.chance());
-    if !store::insert(cx, id, &new, role.id, password).await? {
-        // Which of the two names was it? An error would end the transaction, so the statement does not say.
-        return Err(if store::email_exists(cx.db(), &fold(&new.email)).await? {
-            Error::EmailTaken
-        } else {
-            Error::UsernameTaken
-        });
-    }
-    let NewStaff { username, email, .. } = new;
-    cx.emit(StaffCreated { staff_id: id, username, email, role: role.name.clone() }).await?;
+) -> Result<StaffId, logins::Error> {
+    let new = NewLogin {
+        audience: Audience::Staff,
+        username: Some(new.username),
+        email: new.email,
+        // Whoever invited them gave it.
+        email_verified: true,
+        first_name: new.first_name,
+        last_name: new.last_name,
+        language: new.language,
+        password_hash: Some(password),
+    };
+    let id = logins::create(cx, &new).await?.of_staff();
+    store::insert(cx, id, role.id).await?;
+    let username = new.username.unwrap_or_default();
+    cx.emit(StaffCreated { staff_id: id, username, email: new.email, role: role.name.clone() }).await?;
     Ok(id)
+}
+
+/// Lets somebody in again. False if they could.
+pub async fn enable(cx: &mut Cx, staff: &Staff) -> Result<bool, db::Error> {
+    let changed = logins::set_disabled(cx, staff.id.into(), false).await?;
+    if changed {
+        cx.emit(StaffEnabled { staff_id: staff.id, username: staff.username.clone() }).await?;
+    }
+    Ok(changed)
+}
+
+/// Shuts somebody out; their sessions end at once. False if they were.
+pub async fn disable(cx: &mut Cx, staff: &Staff) -> Result<bool, db::Error> {
+    let changed = logins::set_disabled(cx, staff.id.into(), true).await?;
+    if changed {
+        cx.emit(StaffDisabled { staff_id: staff.id, username: staff.username.clone() }).await?;
+    }
+    Ok(changed)
 }
 
 #[cfg(test)]

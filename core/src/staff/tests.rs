@@ -3,6 +3,7 @@ use crate::{
     cx::{Caller, Service},
     page::Total,
     sessions::{self, Client, Method},
+    settings::Settings,
     testing,
 };
 
@@ -10,10 +11,11 @@ const MILLI: Duration = Duration::from_millis(1);
 
 async fn log_in(service: &Service, staff: StaffId) -> SessionId {
     let mut cx = service.begin(Caller::system()).await.unwrap();
-    let token = sessions::start(&mut cx, staff, Method::Password, &Client::default()).await.unwrap();
-    let session = sessions::authenticate(&mut cx, &token.hash(), |_| None).await.unwrap().unwrap().session;
+    let login = logins::find(&mut cx, staff).await.unwrap().unwrap();
+    let client = Client::default();
+    let started = sessions::start(&mut cx, &login, Method::Password, &client, &Settings::default()).await;
     cx.commit().await.unwrap();
-    session
+    started.unwrap().session
 }
 
 /// Who is online, with the session they used last: the list and its total agree, on one page or on many.
@@ -78,7 +80,7 @@ async fn online_shows_each_person_once_with_the_session_used_last() {
         test.clock.advance(MILLI);
         let mut cx = service.begin(Caller::system()).await.unwrap();
         let now = cx.now();
-        sessions::write_seen(&mut cx, &[(adas[0], now)]).await.unwrap();
+        sessions::write_seen(&mut cx, &[(adas[0], now)], &Settings::default()).await.unwrap();
         cx.commit().await.unwrap();
         assert_eq!(who(service).await, [("ada".to_owned(), adas[0]), ("grace".to_owned(), graces)]);
         test.finish().await;
@@ -95,10 +97,10 @@ async fn online_leaves_out_whoever_is_disabled_or_logged_out_for_good() {
         test.disable(grace).await;
         assert_eq!(who(service).await, [("ada".to_owned(), adas)]);
         // A session that is over counts for nothing, however lately it was used.
-        test.clock.advance(sessions::STAFF_ABSOLUTE - MILLI);
+        test.clock.advance(Settings::default().session(Audience::Staff).absolute - MILLI);
         let mut cx = service.begin(Caller::system()).await.unwrap();
         let now = cx.now();
-        sessions::write_seen(&mut cx, &[(adas, now), (graces, now)]).await.unwrap();
+        sessions::write_seen(&mut cx, &[(adas, now), (graces, now)], &Settings::default()).await.unwrap();
         cx.commit().await.unwrap();
         assert_eq!(who(service).await, [("ada".to_owned(), adas)]);
         test.clock.advance(MILLI);

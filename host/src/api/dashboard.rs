@@ -63,7 +63,7 @@ struct WidgetView {
 
 async fn show(State(app): State<App>, member: Member) -> Result<Json<Dashboard>, Problem> {
     let session = member.session;
-    let viewer = staff::find(&mut app.read().await?, session.staff).await?;
+    let viewer = staff::find(&mut app.read().await?, session.staff()).await?;
     let viewer = viewer.ok_or_else(|| Problem::new(Code::LoginRequired))?;
     let plugins = app.plugins().list();
     let shown = plugins.iter().flat_map(|plugin| {

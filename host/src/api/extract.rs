@@ -66,8 +66,10 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
         let cause = error.into_inner();
+        // serde_json calls it a mistake of syntax where a choice is neither text nor an object.
+        let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
         match cause.classify() {
-            serde_json::error::Category::Data => {
+            category if category == serde_json::error::Category::Data || is_json() => {
                 let (field, code) = (field_of(&path, &cause), code_of(&cause));
                 Problem::from(Invalid::one(&field, code, sentence(&cause)))
             }

@@ -1,30 +1,38 @@
 //! Who calls, and may they: decided before anything else of a request is looked at.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use aide::OperationInput;
 use axum::{
-    extract::{ConnectInfo, FromRequestParts, Request},
-    http::{HeaderMap, Method, header, request::Parts},
+    extract::{FromRequestParts, Request},
+    http::{HeaderMap, HeaderName, Method, header, request::Parts},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
-    cx::{Actor, Caller},
+    cx::{Actor, Caller, Reads},
+    invalid::fold,
+    limits::{self, Attempt, Refused, Step},
+    logins::{self, Login},
     roles::Permission,
-    secret::Token,
+    secret::{Token, TokenHash},
     sessions::{self, Authenticated, Client},
+    settings::Settings,
 };
 
 use super::{
+    client_address::ClientAddress,
     outermost::RequestId,
     problem::{Code, Problem},
     routes::{Audience, Op},
+    tokens::SessionKind,
 };
 use crate::App;
 
 /// The cookie of a staff session. `__Host-` binds it to this host, to HTTPS and to `/` (RFC 6265bis, section 4.1.3.2).
 pub(super) const STAFF_COOKIE: &str = "__Host-frontdesk-admin";
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// With whose eyes a request reads that the service makes to itself. Only code in this process can attach it.
 #[derive(Clone, Debug)]
@@ -39,13 +47,74 @@ pub(crate) enum InProcess {
 pub(super) struct Guest {
     pub caller: Caller,
     pub client: Client,
+    /// Whether the address is the caller's own, by which it may be counted and banned. Without an address it is not.
+    pub countable: bool,
 }
 
 /// A member of staff with a live session.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub caller: Caller,
+    /// See [`Guest::countable`].
+    pub countable: bool,
     pub session: Arc<Authenticated>,
+    /// The token of this request, and how it came: a new one goes the same way. None for requests of widgets.
+    presented: Option<Presented>,
+    pub client: Client,
+}
+
+/// A session's token as a request carried it.
+#[derive(Clone, Debug)]
+pub(super) struct Presented {
+    pub token: TokenHash,
+    pub kind: SessionKind,
+}
+
+impl Guest {
+    /// An attempt of this caller's to log in as `name`, which may be somebody's.
+    pub(super) fn attempt(&self, name: &str, login: Option<&Login>, step: Step) -> Attempt {
+        Attempt {
+            audience: logins::Audience::Staff,
+            name: fold(name.trim()),
+            login: login.map(|login| login.id),
+            step,
+            address: self.client.address,
+            countable: self.countable,
+        }
+    }
+}
+
+/// Refuses whoever comes from where logins are refused, before a link of theirs is looked at. Nobody's name is tried, so
+/// no name's delay holds.
+pub(super) async fn refuse_banned(
+    reads: &mut impl Reads,
+    settings: &Settings,
+    guest: &Guest,
+    audience: logins::Audience,
+) -> Result<(), Problem> {
+    let attempt = Attempt { audience, ..guest.attempt("", None, Step::Password) };
+    match limits::check(reads, settings, &attempt).await {
+        Err(Refused::TooMany { .. }) => Ok(()),
+        other => Ok(other?),
+    }
+}
+
+impl Member {
+    pub(super) fn presented(&self) -> Result<&Presented, Problem> {
+        self.presented.as_ref().ok_or_else(login_required)
+    }
+
+    /// An attempt of this caller's to prove once more who they are.
+    pub(super) fn attempt(&self, login: &Login) -> Attempt {
+        Attempt {
+            audience: login.audience,
+            name: fold(login.display_name()),
+            login: Some(login.id),
+            step: Step::Confirmation,
+            address: self.client.address,
+            countable: self.countable,
+        }
+    }
 }
 
 /// Refuses or lets through; what handlers need to know of the caller goes along.
@@ -58,19 +127,23 @@ pub(super) async fn admit(app: &App, op: &Op, mut request: Request, next: Next) 
 
 async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem> {
     if op.audience == Audience::Public {
-        return Ok(());
+        return refuse_other_sites(app, request);
     }
     if let Some(eyes) = request.extensions().get::<InProcess>().cloned() {
         return check_in_process(op, request, eyes);
     }
-    let token = presented(app, request)?.ok_or_else(login_required)?;
+    let (token, kind) = presented(app, request)?.ok_or_else(login_required)?;
     let mut view = app.read().await?;
     let now = app.now();
-    let found = sessions::authenticate(&mut view, &token.hash(), |id| app.seen().last(id)).await?;
+    let (settings, hash) = (app.settings(), token.hash());
+    let audience = logins::Audience::Staff;
+    let found =
+        sessions::authenticate(&mut view, audience, &hash, &settings, |id| app.seen().last(id)).await?;
     // Back to the pool before the handler asks it for another.
     drop(view);
     let session = found.ok_or_else(login_required)?;
-    app.seen().note(&session, now);
+    app.seen().note(&session, now, settings.session(audience).idle);
+    refuse_pending(op, &session)?;
     if let Some(needed) = op.permission
         && !session.rights.has(needed)
     {
@@ -81,7 +154,18 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
         return Err(Problem::with_detail(Code::ConfirmationRequired, detail));
     }
     request.extensions_mut().insert(Arc::new(session));
+    request.extensions_mut().insert(Presented { token: hash, kind });
     Ok(())
+}
+
+/// A restricted session does what is pending, and nothing else.
+fn refuse_pending(op: &Op, session: &Authenticated) -> Result<(), Problem> {
+    match session.pending.first() {
+        Some(first) if !session.pending.iter().any(|pending| op.despite.contains(pending)) => {
+            Err(Problem::pending(*first))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_in_process(op: &Op, request: &mut Request, eyes: InProcess) -> Result<(), Problem> {
@@ -106,20 +190,40 @@ fn login_required() -> Problem {
 }
 
 /// The session token of a request: the header's, else the cookie's.
-fn presented(app: &App, request: &Request) -> Result<Option<Token>, Problem> {
+fn presented(app: &App, request: &Request) -> Result<Option<(Token, SessionKind)>, Problem> {
     let headers = request.headers();
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let bearer = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-        return Ok(bearer.and_then(|(_, token)| Token::parse(token.trim())));
+        let token = bearer.and_then(|(_, token)| Token::parse(token.trim()));
+        return Ok(token.map(|token| (token, SessionKind::Token)));
     }
     let Some(token) = cookie(headers, STAFF_COOKIE) else { return Ok(None) };
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe && !same_origin(headers, &app.public_url().origin()) {
+    if !is_safe(request.method()) && !same_origin(headers, &app.public_url().origin()) {
         let detail = "A change by cookie must come from a page of this service: its Origin is public_url's.";
         return Err(Problem::with_detail(Code::OriginRefused, detail));
     }
-    Ok(Token::parse(token))
+    Ok(Token::parse(token).map(|token| (token, SessionKind::Cookie)))
+}
+
+/// Whether a method changes nothing (RFC 9110, section 9.2.1).
+fn is_safe(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
+}
+
+/// A page of another site must not make its visitors log in, try passwords from their address, or spend their links:
+/// refused before anything is counted. Programs send no `Origin` and are let through.
+fn refuse_other_sites(app: &App, request: &Request) -> Result<(), Problem> {
+    let headers = request.headers();
+    let ours = app.public_url().origin();
+    let foreign = headers.contains_key(header::ORIGIN) && !same_origin(headers, &ours);
+    // Fetch Metadata (W3C): what browsers say by themselves, also where there is no Origin.
+    let cross_site = headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"cross-site");
+    if !is_safe(request.method()) && (foreign || cross_site) {
+        let detail = format!("In a browser this works from {ours} only, which is what public_url says.");
+        return Err(Problem::with_detail(Code::OriginRefused, detail));
+    }
+    Ok(())
 }
 
 fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
@@ -141,8 +245,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Guest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let address =
-            parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip().to_canonical());
+        let from = parts.extensions.get::<ClientAddress>();
+        let address = from.map(|from| from.address);
         let name = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         Ok(Self {
             caller: Caller {
@@ -151,6 +255,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Guest {
                 request_id: parts.extensions.get::<RequestId>().map(|id| id.0.to_string()),
             },
             client: Client { address, name: name.map(str::to_owned) },
+            countable: from.is_some_and(|from| !from.behind_unknown_proxy),
         })
     }
 }
@@ -160,8 +265,10 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let session = parts.extensions.get::<Arc<Authenticated>>().cloned().ok_or_else(login_required)?;
-        let Guest { caller, .. } = Guest::from_request_parts(parts, state).await?;
-        Ok(Self { caller: Caller { actor: Actor::Staff(session.staff), ..caller }, session })
+        let Guest { caller, countable, client } = Guest::from_request_parts(parts, state).await?;
+        let presented = parts.extensions.get::<Presented>().cloned();
+        let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
+        Ok(Self { caller, countable, session, presented, client })
     }
 }
 

@@ -3,7 +3,8 @@
 use axum::extract::State;
 use frontdesk_core::{
     invitations::{self, Error, Need, StaffAcceptance},
-    password,
+    logins::Audience,
+    password::LEAST_STAFF,
     secret::{Password, Token},
     staff,
     time::Timestamp,
@@ -13,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::Json,
-    guard::Guest,
+    guard::{Guest, refuse_banned},
     problem::{Code, Problem},
     routes::{Op, Routes},
-    session::{LoggedIn, SessionKind},
+    tokens::{LoggedIn, SessionKind},
 };
 use crate::App;
 
@@ -43,6 +44,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 Code::Invalid,
                 Code::PasswordRefused,
                 Code::Overloaded,
+                Code::AddressBanned,
+                Code::AddressNotAllowed,
             ]),
             accept,
         )
@@ -158,13 +161,19 @@ async fn accept(
     };
     let invitation = invitations::lookup(&mut app.read().await?, &token).await?;
     acceptance.check(&invitation)?;
-    password::check_staff(&body.password)?;
-    let password = app.hasher().hash(body.password).await?;
+    let settings = app.settings();
+    refuse_banned(&mut app.read().await?, &settings, &guest, Audience::Staff).await?;
+    let mut turn = app.hasher().turn().await?;
+    let own_words = acceptance.own_words(&invitation, &app.config().company_name);
+    turn.check(body.password.clone(), LEAST_STAFF, own_words).await?;
+    let password = turn.hash(body.password).await;
+    drop(turn);
 
     let mut cx = app.begin(guest.caller).await?;
-    let accepted = invitations::accept_staff(&mut cx, &token, acceptance, password, &guest.client).await?;
+    let accepted =
+        invitations::accept_staff(&mut cx, &token, acceptance, password, &guest.client, &settings).await?;
     let staff = staff::find(&mut cx, accepted.staff).await?;
     cx.commit().await?;
     let staff = staff.ok_or_else(|| Problem::internal("the member of staff just created is gone"))?;
-    Ok(LoggedIn::new(&accepted.session, body.session, staff.into()))
+    Ok(LoggedIn::new(&app, &accepted.session, body.session, staff.into()))
 }

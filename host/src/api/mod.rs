@@ -1,18 +1,28 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod bans;
+mod client_address;
 mod dashboard;
 mod extract;
 pub(crate) mod guard;
 mod invitations;
+mod me;
 mod outermost;
 mod page;
+mod password_reset;
 mod problem;
 mod roles;
 mod routes;
+mod security_keys;
 mod service;
 mod session;
+mod sessions;
+mod settings;
 mod staff;
 mod staff_invitations;
+mod tokens;
+
+use std::sync::Arc;
 
 use aide::openapi::{Info, License, OpenApi, SecurityScheme, Server, Tag};
 use axum::{
@@ -27,7 +37,7 @@ use bytes::Bytes;
 
 pub use problem::{Code, Problem};
 
-use self::routes::Routes;
+use self::{client_address::Proxies, routes::Routes};
 use crate::{App, pages};
 
 /// The whole surface: the API, its description, and the pages.
@@ -35,10 +45,16 @@ pub fn router(app: App) -> Router {
     let routes = [
         service::routes,
         session::routes,
+        sessions::routes,
+        me::routes,
+        security_keys::routes,
+        password_reset::routes,
         staff::routes,
         staff_invitations::routes,
         invitations::routes,
         roles::routes,
+        bans::routes,
+        settings::routes,
         dashboard::routes,
     ]
     .into_iter()
@@ -49,6 +65,7 @@ pub fn router(app: App) -> Router {
     let document = serde_json::to_vec(&document).expect("the API's description is plain data");
     let body_limit = app.config().limits.body;
     let outer = app.clone();
+    let proxies = Arc::new(Proxies::new(app.config().trusted_proxies.clone()));
     let router = router
         .route("/openapi.json", get(|| openapi(Bytes::from(document))))
         .merge(pages::routes())
@@ -57,7 +74,9 @@ pub fn router(app: App) -> Router {
         })
         .method_not_allowed_fallback(|| async { Problem::method_not_allowed() })
         .layer(DefaultBodyLimit::max(body_limit))
-        .layer(from_fn(move |request: Request, next: Next| outermost::wrap(outer.clone(), request, next)))
+        .layer(from_fn(move |request: Request, next: Next| {
+            outermost::wrap(outer.clone(), Arc::clone(&proxies), request, next)
+        }))
         .with_state(app.clone());
     app.serve_widgets(router.clone());
     router
@@ -88,9 +107,21 @@ fn description(app: &App) -> OpenApi {
             ..Info::default()
         },
         servers: vec![Server { url: app.public_url().as_str().into(), ..Server::default() }],
-        tags: ["Session", "Staff", "Staff invitations", "Invitations", "Roles", "Dashboard", "Service"]
-            .map(|name| Tag { name: name.into(), ..Tag::default() })
-            .into(),
+        tags: [
+            "Session",
+            "Own profile",
+            "Recovery",
+            "Staff",
+            "Staff invitations",
+            "Invitations",
+            "Roles",
+            "Bans",
+            "Settings",
+            "Dashboard",
+            "Service",
+        ]
+        .map(|name| Tag { name: name.into(), ..Tag::default() })
+        .into(),
         ..OpenApi::default()
     };
     let components = document.components.get_or_insert_default();

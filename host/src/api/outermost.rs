@@ -8,9 +8,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use frontdesk_core::limits::Refused;
 use futures_util::FutureExt as _;
 
-use super::problem::{Code, Problem};
+use super::{
+    client_address::Proxies,
+    problem::{Code, Problem},
+};
 use crate::App;
 
 /// What the log knows a request by. Made here; a client's own would let it write into our log.
@@ -19,25 +23,24 @@ pub(super) struct RequestId(pub Arc<str>);
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-pub(super) async fn wrap(app: App, mut request: Request, next: Next) -> Response {
+pub(super) async fn wrap(app: App, proxies: Arc<Proxies>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
     let id: Arc<str> = app.new_request_id().into();
     let method = request.method().clone();
     // The route, not the address: what people put into addresses by mistake does not reach the log.
     let route = request.extensions().get::<MatchedPath>().cloned();
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
+    let client = peer.map(|peer| proxies.client_address(peer, request.headers(), app.now()));
+    if let Some(client) = client {
+        request.extensions_mut().insert(client);
+    }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
 
-    let answer =
-        tokio::time::timeout(app.config().limits.request, AssertUnwindSafe(next.run(request)).catch_unwind());
-    let mut response = match answer.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(panic)) => {
-            let text = panic.downcast_ref::<String>().map(String::as_str);
-            Problem::internal(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic"))
-                .into_response()
-        }
-        Err(_) => Problem::with_detail(Code::Overloaded, "The request took too long.").into_response(),
+    // A ban by hand refuses everything, wherever it would have gone.
+    let banned = client.and_then(|client| app.bans().refuses(client.address, app.now()));
+    let mut response = match banned {
+        Some(until) => Problem::from(Refused::Banned { until }).into_response(),
+        None => answer(&app, request, next).await,
     };
 
     let problem = response.extensions_mut().remove::<Problem>();
@@ -59,16 +62,31 @@ pub(super) async fn wrap(app: App, mut request: Request, next: Next) -> Response
     let route = route.as_ref().map_or("-", MatchedPath::as_str);
     let took_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
     let code = problem.as_ref().map(|problem| problem.code().name());
-    let peer = peer.map(tracing::field::display);
+    let client = client.map(|client| tracing::field::display(client.address));
     match problem.as_ref().and_then(Problem::cause) {
         Some(cause) => {
-            tracing::error!(target: "access", request_id = %id, %method, route, status, took_us, peer, code, cause);
+            tracing::error!(target: "access", request_id = %id, %method, route, status, took_us, client, code, cause);
         }
         None => {
-            tracing::info!(target: "access", request_id = %id, %method, route, status, took_us, peer, code)
+            tracing::info!(target: "access", request_id = %id, %method, route, status, took_us, client, code)
         }
     }
     response
+}
+
+/// In time, and without an end to the connection if something panics.
+async fn answer(app: &App, request: Request, next: Next) -> Response {
+    let answer =
+        tokio::time::timeout(app.config().limits.request, AssertUnwindSafe(next.run(request)).catch_unwind());
+    match answer.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            Problem::internal(text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panic"))
+                .into_response()
+        }
+        Err(_) => Problem::with_detail(Code::Overloaded, "The request took too long.").into_response(),
+    }
 }
 
 /// OWASP REST Security Cheat Sheet, security headers. Pages bring policies of their own.

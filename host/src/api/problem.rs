@@ -14,8 +14,9 @@ use axum::{
 use frontdesk_core::{
     db,
     invalid::{FieldError, Invalid},
-    password,
+    limits, password,
     roles::Permission,
+    sessions::Pending,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
@@ -50,17 +51,33 @@ codes! {
     Malformed 400 "malformed" "The request cannot be read";
     /// No session, or one that is over.
     LoginRequired 401 "login_required" "Log in first";
+    /// No such challenge, or one that was answered or is too old: log in again.
+    ChallengeOver 401 "challenge_over" "The challenge is over";
+    /// The second factor was wrong, or used before.
+    CodeRefused 401 "code_refused" "The second factor is wrong";
     /// Wrong login or password; which, nobody learns.
     LoginRefused 401 "login_refused" "The login or the password is wrong";
     /// The caller's role lacks a permission; the member `permission` names it.
     PermissionRequired 403 "permission_required" "Your role does not permit this";
+    /// Staff do not log in from there: `staff_networks` says from where.
+    AddressNotAllowed 403 "address_not_allowed" "Logins from this address are not allowed";
+    /// Too many failed logins came from there, or somebody banned it by hand.
+    AddressBanned 403 "address_banned" "This address is banned";
+    /// The session may change its password, and nothing else.
+    PasswordChangeRequired 403 "password_change_required" "Change your password first";
+    /// The session may enrol a second factor, and nothing else.
+    SecondFactorRequired 403 "second_factor_required" "Enrol a second factor first";
+    /// The setting or the role wants a second factor, and this is the last one.
+    SecondFactorNeeded 409 "second_factor_needed" "This second factor cannot be removed";
+    /// A setting turned it off.
+    TurnedOff 403 "turned_off" "This is turned off here";
     /// The password must be given again, to `POST /v1/admin/session/confirm`.
     ConfirmationRequired 403 "confirmation_required" "Give your password again first";
     /// The password given to confirm was wrong.
     ConfirmationRefused 403 "confirmation_refused" "The password is wrong";
     /// Nobody gives what they do not have.
     BeyondOwnPermissions 403 "beyond_own_permissions" "That role permits more than your own";
-    /// A change by cookie came from a page that is not ours.
+    /// A change by cookie, or without a login, came from a page that is not ours.
     OriginRefused 403 "origin_refused" "The request came from another site";
     /// No such route, or no such thing.
     NotFound 404 "not_found" "There is nothing here";
@@ -70,17 +87,29 @@ codes! {
     MethodNotAllowed 405 "method_not_allowed" "This route has no such method";
     /// The invitation was accepted before.
     InvitationUsed 409 "invitation_used" "The invitation was accepted before";
+    /// What is done to colleagues is not done to oneself.
+    OwnLogin 409 "own_login" "This is your own login";
+    /// Whoever it is about is disabled.
+    LoginDisabled 409 "login_disabled" "They are disabled";
+    /// The email address must be verified first.
+    EmailUnverified 409 "email_unverified" "The email address is not verified";
+    /// Nothing was begun that could be confirmed, or too long ago.
+    NotBegun 409 "not_begun" "There is nothing to confirm";
+    /// Browsers use security keys with a host name and https only.
+    SecurityKeysUnavailable 409 "security_keys_unavailable" "Security keys do not work at this address";
     /// Somebody has that username.
     UsernameTaken 409 "username_taken" "Somebody has that username";
     /// A member of staff has that email address.
     EmailTaken 409 "email_taken" "A member of staff has that email address";
+    /// The link to set a password was used, or another one was; or it expired, or was never made.
+    ResetLinkDead 410 "reset_link_dead" "The link is no longer good";
     /// Seven days are over.
     InvitationExpired 410 "invitation_expired" "The invitation has expired";
     /// A newer link took its place.
     InvitationReplaced 410 "invitation_replaced" "A newer link took the place of this one";
     /// Somebody withdrew it.
     InvitationCancelled 410 "invitation_cancelled" "The invitation was cancelled";
-    /// The body is larger than `limits.body_kib`.
+    /// The body is larger than `limits.body_kib`, or than 16 KiB before a login.
     TooLarge 413 "too_large" "The request is too large";
     /// Bodies are `application/json`.
     UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
@@ -88,6 +117,8 @@ codes! {
     Invalid 422 "invalid" "Some fields are wrong";
     /// A password that the rules forbid; the detail says why.
     PasswordRefused 422 "password_refused" "The password cannot be taken";
+    /// Come back later; the header Retry-After says when.
+    TooManyAttempts 429 "too_many_attempts" "Too many attempts";
     /// A fault of ours; the log has the cause under the request id.
     Internal 500 "internal" "Something went wrong on our side";
     /// More to do than can be done; the header Retry-After says when to come back.
@@ -103,6 +134,8 @@ pub struct Problem {
     detail: Option<String>,
     permission: Option<Permission>,
     errors: Vec<FieldError>,
+    /// When to come back.
+    retry_after: Option<Duration>,
     /// For the access log, never for the answer.
     cause: Option<String>,
 }
@@ -136,7 +169,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Problem {
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, permission: None, errors: Vec::new(), cause: None }
+        Self { code, detail: None, permission: None, errors: Vec::new(), retry_after: None, cause: None }
     }
 
     pub fn with_detail(code: Code, detail: impl Into<String>) -> Self {
@@ -150,6 +183,22 @@ impl Problem {
             permission.describe().label
         );
         Self { permission: Some(permission), ..Self::with_detail(Code::PermissionRequired, detail) }
+    }
+
+    /// The session is restricted until this is done.
+    pub(super) fn pending(pending: Pending) -> Self {
+        let detail = match pending {
+            Pending::ChangePassword => "PUT /v1/admin/me/password, then go on with the token it answers.",
+            Pending::EnrolSecondFactor => {
+                "POST /v1/admin/me/totp or /v1/admin/me/security-keys, confirm it, then go on with the token it answers."
+            }
+        };
+        Self::with_detail(Code::of_pending(pending), detail)
+    }
+
+    pub(super) fn too_many(retry_after: Duration) -> Self {
+        let detail = "Retry-After says in how many seconds to come back.";
+        Self { retry_after: Some(retry_after), ..Self::with_detail(Code::TooManyAttempts, detail) }
     }
 
     pub fn internal(cause: impl std::fmt::Display) -> Self {
@@ -189,7 +238,15 @@ impl Problem {
         match self.code.status() {
             // RFC 9110, section 15.5.2: a 401 names the scheme.
             401 => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
-            503 => drop(headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER.as_secs()))),
+            429 | 503 => {
+                let wait = self.retry_after.unwrap_or(RETRY_AFTER);
+                // Rounded up: whoever comes back then is not too early.
+                let seconds = wait.as_millis().div_ceil(1000).max(1);
+                drop(headers.insert(
+                    header::RETRY_AFTER,
+                    HeaderValue::from(u64::try_from(seconds).unwrap_or(u64::MAX)),
+                ));
+            }
             _ => {}
         }
         response
@@ -213,7 +270,9 @@ impl From<db::Error> for Problem {
                 let detail = "Nothing was kept. Send the same request again.";
                 Self { cause: Some(cause.to_string()), ..Self::with_detail(Code::TryAgain, detail) }
             }
-            db::Error::Failed(_) | db::Error::Migration(_) => Self::internal(error),
+            db::Error::Failed(_) | db::Error::Migration(_) | db::Error::MissingKey(_) => {
+                Self::internal(error)
+            }
         }
     }
 }
@@ -221,6 +280,35 @@ impl From<db::Error> for Problem {
 impl From<password::Overloaded> for Problem {
     fn from(overloaded: password::Overloaded) -> Self {
         Self { cause: Some(overloaded.to_string()), ..Self::new(Code::Overloaded) }
+    }
+}
+
+impl Code {
+    pub(super) const fn of_pending(pending: Pending) -> Self {
+        match pending {
+            Pending::ChangePassword => Self::PasswordChangeRequired,
+            Pending::EnrolSecondFactor => Self::SecondFactorRequired,
+        }
+    }
+}
+
+impl From<limits::Refused> for Problem {
+    fn from(refused: limits::Refused) -> Self {
+        match refused {
+            limits::Refused::Banned { until } => {
+                let detail = match until {
+                    Some(until) => format!("Until {until}; an administrator can lift the ban earlier."),
+                    None => "An administrator can lift the ban.".into(),
+                };
+                Self::with_detail(Code::AddressBanned, detail)
+            }
+            limits::Refused::NotAllowedFrom => Self::with_detail(
+                Code::AddressNotAllowed,
+                "Log in from one of the networks that are allowed.",
+            ),
+            limits::Refused::TooMany { retry_after } => Self::too_many(retry_after),
+            limits::Refused::Db(error) => error.into(),
+        }
     }
 }
 

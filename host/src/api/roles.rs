@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Json, Path},
+    guard::Member,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -32,6 +33,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("getRole", TAG, "One role", view).problems(&[Code::NotFound]),
             get,
         )
+        .patch(
+            "/v1/admin/roles/{id}",
+            Op::staff("changeRole", TAG, "Change a role", Some(Permission::RolesEdit))
+                .confirmed()
+                .problems(&[Code::NotFound, Code::BeyondOwnPermissions]),
+            change,
+        )
         .get(
             "/v1/admin/permissions",
             Op::staff("listPermissions", TAG, "What a role can permit", view),
@@ -48,6 +56,8 @@ struct RoleView {
     everything: bool,
     /// Slugs.
     permissions: Vec<&'static str>,
+    /// Whoever has this role must have a second factor.
+    second_factor_required: bool,
     created_at: Timestamp,
 }
 
@@ -58,6 +68,7 @@ impl From<Role> for RoleView {
             name: role.name,
             everything: role.rights.everything,
             permissions: role.rights.permissions.iter().map(Permission::slug).collect(),
+            second_factor_required: role.second_factor_required,
             created_at: role.created_at,
         }
     }
@@ -79,6 +90,41 @@ async fn get(
 ) -> Result<Json<RoleView>, Problem> {
     let found = roles::find(&mut app.read().await?, id).await?;
     Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+}
+
+/// What is left out stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeRole {
+    /// Whoever has this role must have a second factor, and enrols at the next login.
+    second_factor_required: Option<bool>,
+}
+
+impl From<roles::Error> for Problem {
+    fn from(error: roles::Error) -> Self {
+        match error {
+            roles::Error::Unknown => Self::new(Code::NotFound),
+            roles::Error::BeyondOwnPermissions => {
+                Self::with_detail(Code::BeyondOwnPermissions, "It permits what your own role does not.")
+            }
+            roles::Error::Db(error) => error.into(),
+        }
+    }
+}
+
+async fn change(
+    State(app): State<App>,
+    member: Member,
+    Path(RolePath { id }): Path<RolePath>,
+    Json(body): Json<ChangeRole>,
+) -> Result<Json<RoleView>, Problem> {
+    let mut cx = app.begin(member.caller).await?;
+    let role = match body.second_factor_required {
+        Some(required) => roles::require_second_factor(&mut cx, &member.session, id, required).await?,
+        None => roles::find(&mut cx, id).await?.ok_or(roles::Error::Unknown)?,
+    };
+    cx.commit().await?;
+    Ok(Json(role.into()))
 }
 
 /// Every permission there is.

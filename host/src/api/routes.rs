@@ -12,11 +12,11 @@ use aide::{
     transform::TransformOperation,
 };
 use axum::{
-    extract::Request,
+    extract::{DefaultBodyLimit, Request},
     handler::Handler,
     middleware::{Next, from_fn},
 };
-use frontdesk_core::roles::Permission;
+use frontdesk_core::{roles::Permission, sessions::Pending};
 use serde_json::json;
 
 use super::{guard, problem::Code};
@@ -24,6 +24,9 @@ use crate::App;
 
 /// Where the document describes every failure, once.
 pub(super) const PROBLEM_RESPONSE: &str = "#/components/responses/Problem";
+
+/// The largest body of an operation that asks for no login, in bytes.
+const PUBLIC_BODY: usize = 16 * 1024;
 
 /// Whose sessions an operation takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,8 @@ pub(super) struct Op {
     pub(super) audience: Audience,
     pub(super) permission: Option<Permission>,
     pub(super) confirmation: bool,
+    /// What may be pending while it works all the same.
+    pub(super) despite: &'static [Pending],
 }
 
 impl Op {
@@ -56,6 +61,7 @@ impl Op {
             audience: Audience::Public,
             permission: None,
             confirmation: false,
+            despite: &[],
         }
     }
 
@@ -72,6 +78,11 @@ impl Op {
     /// Asks for the password again if it was last given more than ten minutes ago.
     pub(super) const fn confirmed(self) -> Self {
         Self { confirmation: true, ..self }
+    }
+
+    /// Works in restricted sessions, too, where one of these is what must be done first.
+    pub(super) const fn despite(self, pending: &'static [Pending]) -> Self {
+        Self { despite: pending, ..self }
     }
 
     /// The codes it may answer beside those that every operation of its kind may.
@@ -94,8 +105,11 @@ impl Op {
                 Parameter::Header { .. } | Parameter::Cookie { .. } => {}
             }
         }
+        codes.extend([Code::OriginRefused, Code::AddressBanned]);
         if self.audience == Audience::Staff {
-            codes.extend([Code::LoginRequired, Code::OriginRefused]);
+            codes.push(Code::LoginRequired);
+            let refused = Pending::ALL.iter().filter(|pending| !self.despite.contains(pending));
+            codes.extend(refused.map(|pending| Code::of_pending(*pending)));
         }
         if self.permission.is_some() {
             codes.push(Code::PermissionRequired);
@@ -125,6 +139,7 @@ impl Op {
             "audience": audience,
             "permission": self.permission.map(Permission::slug),
             "confirmation": self.confirmation,
+            "despite": self.despite.iter().map(|pending| pending.as_str()).collect::<Vec<_>>(),
             "problems": codes.into_iter().map(Code::name).collect::<Vec<_>>(),
         });
         inner.extensions.insert("x-frontdesk".into(), extension);
@@ -162,11 +177,17 @@ impl Routes {
         Self { app, router: ApiRouter::new() }
     }
 
-    methods!(get get_with, post post_with, patch patch_with, delete delete_with);
+    methods!(get get_with, post post_with, put put_with, patch patch_with, delete delete_with);
 
     fn route(mut self, path: &str, op: Op, method: ApiMethodRouter<App>) -> Self {
         let op = Arc::new(op);
         let app = self.app.clone();
+        // Whoever is not known yet sends no more than a form.
+        let most = match op.audience {
+            Audience::Public => app.config().limits.body.min(PUBLIC_BODY),
+            Audience::Staff => app.config().limits.body,
+        };
+        let method = method.layer(DefaultBodyLimit::max(most));
         // Around the handler, so before its extractors: the body of a stranger is never read.
         let guarded = method.layer(from_fn(move |request: Request, next: Next| {
             let (app, op) = (app.clone(), Arc::clone(&op));

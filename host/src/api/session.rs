@@ -1,4 +1,4 @@
-//! `/v1/admin/session`: logging in, who am I, giving the password again, logging out.
+//! `/v1/admin/session`: logging in, the second factor, who am I, giving the password again, logging out.
 
 use aide::{
     OperationOutput,
@@ -7,12 +7,16 @@ use aide::{
 };
 use axum::{
     extract::State,
-    http::{HeaderValue, header},
+    http::header,
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
+    limits::{self, Refused, Step},
+    logins::{self, Audience, Login},
+    password::Verdict,
+    second_factor::{self, Answer, Passed, recovery_codes},
     secret::{Password, Token},
-    sessions::{self, CONFIRMATION, Method, STAFF_ABSOLUTE},
+    sessions::{self, CONFIRMATION, Entered, Method, Pending},
     staff,
     time::Timestamp,
 };
@@ -21,28 +25,54 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Json, NoContent},
-    guard::{Guest, Member, STAFF_COOKIE},
+    guard::{Guest, Member},
     problem::{Code, Problem},
     routes::{Op, Routes},
+    security_keys,
     staff::StaffView,
+    tokens::{LoggedIn, Renewed, SessionKind, cookie, gone, with_cookie},
 };
 use crate::App;
 
 const TAG: &str = "Session";
 
+/// What every way of logging in may answer beside its own.
+const LIMITED: &[Code] = &[
+    Code::LoginRefused,
+    Code::Overloaded,
+    Code::TooManyAttempts,
+    Code::AddressBanned,
+    Code::AddressNotAllowed,
+];
+
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
+        .post("/v1/admin/session", Op::public("logIn", TAG, "Log in as staff").problems(LIMITED), log_in)
         .post(
-            "/v1/admin/session",
-            Op::public("logIn", TAG, "Log in as staff").problems(&[Code::LoginRefused, Code::Overloaded]),
-            log_in,
+            "/v1/admin/session/second-factor",
+            Op::public("answerChallenge", TAG, "Answer a login's challenge with the second factor").problems(
+                &[
+                    Code::ChallengeOver,
+                    Code::CodeRefused,
+                    Code::Overloaded,
+                    Code::TooManyAttempts,
+                    Code::AddressBanned,
+                    Code::AddressNotAllowed,
+                ],
+            ),
+            second_factor,
         )
-        .get("/v1/admin/session", Op::staff("whoAmI", TAG, "Who am I, and what may I do", None), who_am_i)
-        .delete("/v1/admin/session", Op::staff("logOut", TAG, "Log out", None), log_out)
+        .get(
+            "/v1/admin/session",
+            Op::staff("whoAmI", TAG, "Who am I, and what may I do", None).despite(Pending::ALL),
+            who_am_i,
+        )
+        .delete("/v1/admin/session", Op::staff("logOut", TAG, "Log out", None).despite(Pending::ALL), log_out)
         .post(
             "/v1/admin/session/confirm",
             Op::staff("confirmSession", TAG, "Give the password again, for sensitive changes", None)
-                .problems(&[Code::ConfirmationRefused, Code::Overloaded]),
+                .despite(Pending::ALL)
+                .problems(&[Code::ConfirmationRefused, Code::Overloaded, Code::TooManyAttempts]),
             confirm,
         )
 }
@@ -57,81 +87,31 @@ struct LogIn {
     session: SessionKind,
 }
 
-/// How the session's token travels.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum SessionKind {
-    /// In the answer, for programs.
-    #[default]
-    Token,
-    /// In a cookie, for browsers.
-    Cookie,
-}
-
-/// A login that succeeded.
+/// A login whose password was right: the second factor is still to be proved.
 #[derive(Debug, Serialize, JsonSchema)]
-pub(super) struct LoggedIn {
-    /// Send it as `Authorization: Bearer TOKEN`. Absent where the session is a cookie.
+struct Challenged {
+    /// For `POST /v1/admin/session/second-factor`, within ten minutes.
+    challenge: String,
+    /// With what it can be answered.
+    methods: Vec<Method>,
+    /// What to hand to `navigator.credentials.get()`, where a security key is among the methods.
     #[serde(skip_serializing_if = "Option::is_none")]
-    token: Option<String>,
-    staff: StaffView,
-    /// What must be done before anything else works.
-    pending: Vec<&'static str>,
-    #[serde(skip)]
-    cookie: Option<HeaderValue>,
+    security_key: Option<serde_json::Value>,
 }
 
-impl LoggedIn {
-    pub(super) fn new(token: &Token, kind: SessionKind, staff: StaffView) -> Self {
-        let (token, cookie) = match kind {
-            SessionKind::Token => (Some(token.reveal()), None),
-            SessionKind::Cookie => (None, Some(cookie(&token.reveal(), STAFF_ABSOLUTE.as_secs()))),
-        };
-        Self { token, staff, pending: Vec::new(), cookie }
-    }
+/// In, or half of the way.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(untagged)]
+enum LogInAnswer {
+    LoggedIn(Box<LoggedIn>),
+    Challenged(Challenged),
 }
 
-fn cookie(value: &str, max_age_s: u64) -> HeaderValue {
-    let text =
-        format!("{STAFF_COOKIE}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict");
-    let mut header = HeaderValue::from_str(&text).expect("a token is base64url");
-    header.set_sensitive(true);
-    header
-}
-
-impl IntoResponse for LoggedIn {
-    fn into_response(mut self) -> Response {
-        let cookie = self.cookie.take();
-        let mut response = Json(self).into_response();
-        if let Some(cookie) = cookie {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
-        response
-    }
-}
-
-impl OperationOutput for LoggedIn {
-    type Inner = Self;
-
-    fn operation_response(ctx: &mut GenContext, operation: &mut Operation) -> Option<ResponseDoc> {
-        Json::<Self>::operation_response(ctx, operation)
-    }
-
-    fn inferred_responses(
-        ctx: &mut GenContext,
-        operation: &mut Operation,
-    ) -> Vec<(Option<u16>, ResponseDoc)> {
-        Json::<Self>::inferred_responses(ctx, operation)
-    }
-}
-
-impl From<sessions::Error> for Problem {
-    fn from(error: sessions::Error) -> Self {
-        match error {
-            sessions::Error::Refused => login_refused(),
-            sessions::Error::Db(error) => error.into(),
-        }
-    }
+with_cookie! {
+    LogInAnswer: |answer| match answer {
+        LogInAnswer::LoggedIn(answer) => answer.new.take(),
+        LogInAnswer::Challenged(_) => None,
+    };
 }
 
 fn login_refused() -> Problem {
@@ -141,26 +121,148 @@ fn login_refused() -> Problem {
     )
 }
 
-async fn log_in(State(app): State<App>, guest: Guest, Json(body): Json<LogIn>) -> Result<LoggedIn, Problem> {
-    let login = staff::find_login(&mut app.read().await?, &body.login).await?;
-    let hash = login.as_ref().map(|login| login.password_hash.clone());
-    let right = app.hasher().verify(body.password, hash).await?;
+fn challenge_over() -> Problem {
+    Problem::with_detail(Code::ChallengeOver, "It was answered, or ten minutes have passed: log in again.")
+}
+
+async fn log_in(
+    State(app): State<App>,
+    guest: Guest,
+    Json(body): Json<LogIn>,
+) -> Result<LogInAnswer, Problem> {
+    let settings = app.settings();
+    let mut view = app.read().await?;
+    let login = logins::find_by_name(&mut view, Audience::Staff, &body.login).await?;
+    let attempt = guest.attempt(&body.login, login.as_ref(), Step::Password);
+    limits::check(&mut view, &settings, &attempt).await?;
+    drop(view);
+    let mut turn = app.hasher().turn().await?;
+    // While this one waited, others may have failed.
+    limits::check(&mut app.read().await?, &settings, &attempt).await?;
+    let hash = login.as_ref().and_then(|login| login.password_hash.clone());
+    let verdict = turn.verify(body.password, hash).await;
+    drop(turn);
+
     let mut cx = app.begin(guest.caller).await?;
-    let started = match &login {
-        Some(login) if right => sessions::start(&mut cx, login.id, Method::Password, &guest.client).await,
-        _ => Err(sessions::Error::Refused),
-    };
-    match (started, login) {
-        (Ok(token), Some(login)) => {
-            let staff = staff::find(&mut cx, login.id).await?.ok_or_else(login_refused)?;
+    let entered =
+        sessions::enter(&mut cx, &attempt, login.as_ref(), verdict, &guest.client, &settings).await?;
+    match entered {
+        Entered::In(login, started) => {
+            let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(login_refused)?;
             cx.commit().await?;
-            Ok(LoggedIn::new(&token, body.session, staff.into()))
+            let answer = LoggedIn::new(&app, &started, body.session, staff.into());
+            Ok(LogInAnswer::LoggedIn(Box::new(answer)))
         }
-        (Err(sessions::Error::Db(error)), _) => Err(error.into()),
-        (_, login) => {
-            sessions::refuse(&mut cx, login.map(|login| login.id)).await?;
+        Entered::Challenged(login, started, methods) => {
+            let security_key = match methods.contains(&Method::SecurityKey) {
+                true => security_keys::ask(&app, &mut cx, &login, started.session).await?,
+                false => None,
+            };
+            cx.commit().await?;
+            // Keys that browsers would not use at this address are no way in.
+            let methods =
+                methods.into_iter().filter(|method| *method != Method::SecurityKey || security_key.is_some());
+            let methods = methods.collect();
+            let challenge = started.token.reveal();
+            Ok(LogInAnswer::Challenged(Challenged { challenge, methods, security_key }))
+        }
+        Entered::Refused => {
             cx.commit().await?;
             Err(login_refused())
+        }
+    }
+}
+
+/// What is answered with.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum AnswerMethod {
+    Totp,
+    Recovery,
+    SecurityKey,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct AnswerChallenge {
+    challenge: Token,
+    method: AnswerMethod,
+    /// With `totp` and `recovery`: what the app shows, or one of the recovery codes.
+    code: Option<String>,
+    /// With `security-key`: what `navigator.credentials.get()` gave, as JSON.
+    credential: Option<serde_json::Value>,
+    #[serde(default)]
+    session: SessionKind,
+}
+
+impl From<second_factor::LoginError> for Problem {
+    fn from(error: second_factor::LoginError) -> Self {
+        match error {
+            second_factor::LoginError::Over => challenge_over(),
+            second_factor::LoginError::Limited(refused) => refused.into(),
+            second_factor::LoginError::Db(error) => error.into(),
+        }
+    }
+}
+
+async fn second_factor(
+    State(app): State<App>,
+    guest: Guest,
+    Json(body): Json<AnswerChallenge>,
+) -> Result<LoggedIn, Problem> {
+    let settings = app.settings();
+    let challenge = body.challenge.hash();
+    let mut view = app.read().await?;
+    let found = sessions::challenged(&mut view, Audience::Staff, &challenge).await?;
+    let (_, id) = found.ok_or_else(challenge_over)?;
+    let login = logins::find(&mut view, id).await?.ok_or_else(challenge_over)?;
+    let attempt = guest.attempt(login.display_name(), Some(&login), Step::Code);
+    limits::check(&mut view, &settings, &attempt).await?;
+    let salt = recovery_codes::salt(&mut view, id).await?;
+    // Back to the pool: who waits for a second connection with one in hand waits for those who do the same.
+    drop(view);
+    let wanted = |field| frontdesk_core::invalid::Invalid::one(field, "required", "This method wants it.");
+    let answer = match body.method {
+        AnswerMethod::Totp => Answer::Totp(body.code.ok_or_else(|| wanted("code"))?),
+        AnswerMethod::Recovery => {
+            let typed = body.code.ok_or_else(|| wanted("code"))?;
+            let hash = match recovery_codes::read(&typed) {
+                Some(code) => {
+                    let mut turn = app.hasher().turn().await?;
+                    limits::check(&mut app.read().await?, &settings, &attempt).await?;
+                    Some(turn.recovery(&code, &salt).await)
+                }
+                None => None,
+            };
+            Answer::Recovery(hash)
+        }
+        AnswerMethod::SecurityKey => {
+            let credential = body.credential.ok_or_else(|| wanted("credential"))?;
+            security_keys::answer(&app, credential)?
+        }
+    };
+
+    let mut cx = app.begin(guest.caller).await?;
+    let passed = second_factor::pass(
+        &mut cx,
+        Audience::Staff,
+        &challenge,
+        answer,
+        &guest.client,
+        guest.countable,
+        &settings,
+    )
+    .await?;
+    match passed {
+        Passed::In(login, started) => {
+            let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(challenge_over)?;
+            cx.commit().await?;
+            Ok(LoggedIn::new(&app, &started, body.session, staff.into()))
+        }
+        Passed::Wrong => {
+            cx.commit().await?;
+            let detail = "Check the device's clock and take the next code; each code is taken once.";
+            Err(Problem::with_detail(Code::CodeRefused, detail))
         }
     }
 }
@@ -171,7 +273,7 @@ struct SessionView {
     staff: StaffView,
     /// The slugs of what the role permits.
     permissions: Vec<&'static str>,
-    pending: Vec<&'static str>,
+    pending: Vec<Pending>,
     started_at: Timestamp,
     expires_at: Timestamp,
     /// Until then sensitive changes need no password.
@@ -180,11 +282,11 @@ struct SessionView {
 
 async fn who_am_i(State(app): State<App>, member: Member) -> Result<Json<SessionView>, Problem> {
     let session = &member.session;
-    let staff = staff::find(&mut app.read().await?, session.staff).await?;
+    let staff = staff::find(&mut app.read().await?, session.staff()).await?;
     Ok(Json(SessionView {
         staff: staff.ok_or_else(|| Problem::new(Code::LoginRequired))?.into(),
         permissions: session.rights.permissions.iter().map(|permission| permission.slug()).collect(),
-        pending: Vec::new(),
+        pending: session.pending.clone(),
         started_at: session.started_at,
         expires_at: session.expires_at,
         confirmed_until: session.confirmed_at.plus(CONFIRMATION),
@@ -201,31 +303,59 @@ async fn confirm(
     State(app): State<App>,
     member: Member,
     Json(body): Json<ConfirmSession>,
-) -> Result<NoContent, Problem> {
-    let login = staff::login_of(&mut app.read().await?, member.session.staff).await?;
-    let right = app.hasher().verify(body.password, login.map(|login| login.password_hash)).await?;
-    let Member { caller, session } = member;
-    let mut cx = app.begin(caller).await?;
-    if !right {
-        sessions::refuse(&mut cx, Some(session.staff)).await?;
+) -> Result<Renewed, Problem> {
+    let settings = app.settings();
+    let presented = member.presented()?.clone();
+    let mut view = app.read().await?;
+    let login = logins::find(&mut view, member.session.login).await?.ok_or_else(gone)?;
+    let attempt = member.attempt(&login);
+    unless_slowed(limits::check(&mut view, &settings, &attempt).await)?;
+    drop(view);
+    let mut turn = app.hasher().turn().await?;
+    unless_slowed(limits::check(&mut app.read().await?, &settings, &attempt).await)?;
+    let verdict = turn.verify(body.password, login.password_hash.clone()).await;
+    drop(turn);
+
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let unchanged = still_has(logins::find(&mut cx, login.id).await?, &login);
+    if matches!(verdict, Verdict::Wrong) || !unchanged {
+        limits::failed(&mut cx, &settings, &attempt).await?;
+        sessions::refuse(&mut cx, login.audience, Some(login.id), Step::Confirmation).await?;
         cx.commit().await?;
         return Err(Problem::new(Code::ConfirmationRefused));
     }
-    sessions::confirm(&mut cx, &session).await.map_err(|error| match error {
-        sessions::Error::Refused => Problem::new(Code::LoginRequired),
+    limits::succeeded(&mut cx, &attempt).await?;
+    let started = sessions::confirm(&mut cx, &member.session, &presented.token, &settings).await;
+    let started = started.map_err(|error| match error {
+        sessions::Error::Refused => gone(),
         sessions::Error::Db(error) => error.into(),
     })?;
     cx.commit().await?;
-    Ok(NoContent)
+    Renewed::new(&app, &member, &started)
 }
 
-/// 204, and the cookie is gone.
+/// A ban refuses logins, not open sessions: only the delay holds here.
+fn unless_slowed(checked: Result<(), Refused>) -> Result<(), Problem> {
+    match checked {
+        Ok(()) | Err(Refused::Banned { .. } | Refused::NotAllowedFrom) => Ok(()),
+        Err(refused) => Err(refused.into()),
+    }
+}
+
+fn still_has(now: Option<Login>, before: &Login) -> bool {
+    now.is_some_and(|login| login.password_hash == before.password_hash)
+}
+
+/// 204; where the session was a cookie, that is gone.
 #[derive(Debug)]
-struct LoggedOut;
+struct LoggedOut(SessionKind);
 
 impl IntoResponse for LoggedOut {
     fn into_response(self) -> Response {
-        ([(header::SET_COOKIE, cookie("", 0))], NoContent).into_response()
+        match self.0 {
+            SessionKind::Token => NoContent.into_response(),
+            SessionKind::Cookie => ([(header::SET_COOKIE, cookie("", 0))], NoContent).into_response(),
+        }
     }
 }
 
@@ -245,9 +375,10 @@ impl OperationOutput for LoggedOut {
 }
 
 async fn log_out(State(app): State<App>, member: Member) -> Result<LoggedOut, Problem> {
-    let Member { caller, session } = member;
+    let kind = member.presented()?.kind;
+    let Member { caller, session, .. } = member;
     let mut cx = app.begin(caller).await?;
-    sessions::end(&mut cx, &session).await?;
+    sessions::end(&mut cx, &session, session.session).await?;
     cx.commit().await?;
-    Ok(LoggedOut)
+    Ok(LoggedOut(kind))
 }

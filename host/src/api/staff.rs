@@ -3,8 +3,13 @@
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use frontdesk_core::{
+    cx::Cx,
     ids::{RoleId, StaffId},
+    logins::{self, Login},
+    outbox::RemovedBy,
+    recovery,
     roles::Permission,
+    second_factor,
     staff::{self, Online, Staff},
     time::Timestamp,
 };
@@ -13,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    extract::{Json, Path},
+    extract::{Json, NoContent, Path},
+    guard::Member,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -23,7 +29,7 @@ use crate::App;
 const TAG: &str = "Staff";
 
 pub(super) fn routes(routes: Routes) -> Routes {
-    let view = Some(Permission::StaffView);
+    let (view, help) = (Some(Permission::StaffView), Some(Permission::StaffSecurity));
     routes
         .get(
             "/v1/admin/staff",
@@ -41,7 +47,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("getStaff", TAG, "One member of staff", view).problems(&[Code::NotFound]),
             get,
         )
+        .post(
+            "/v1/admin/staff/{id}/reset-password",
+            Op::staff("resetStaffPassword", TAG, "Mail a colleague a link to set their password anew", help)
+                .confirmed()
+                .problems(HELP_PROBLEMS),
+            reset_password,
+        )
+        .post(
+            "/v1/admin/staff/{id}/remove-second-factor",
+            Op::staff(
+                "removeStaffSecondFactor",
+                TAG,
+                "Remove a colleague's second factor; their sessions end",
+                help,
+            )
+            .confirmed()
+            .problems(HELP_PROBLEMS),
+            remove_second_factor,
+        )
 }
+
+const HELP_PROBLEMS: &[Code] =
+    &[Code::NotFound, Code::BeyondOwnPermissions, Code::OwnLogin, Code::LoginDisabled];
 
 /// A member of staff.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -151,4 +179,51 @@ async fn online(
 ) -> Result<Json<Page<StaffOnlineView>>, Problem> {
     let page = staff::online(&mut app.read().await?, &list.request).await?;
     Ok(Json(Page::of(page, StaffOnlineView::from)))
+}
+
+/// A colleague whom the caller may help: somebody else, who may nothing that the caller may not.
+async fn colleague(cx: &mut Cx, member: &Member, id: StaffId) -> Result<Login, Problem> {
+    if id == member.session.staff() {
+        let detail = "PUT /v1/admin/me/password and DELETE /v1/admin/me/totp are for one's own.";
+        return Err(Problem::with_detail(Code::OwnLogin, detail));
+    }
+    let staff = staff::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    if !member.session.rights.covers(&staff.rights) {
+        let detail = "Their role permits what yours does not: ask somebody whose role does.";
+        return Err(Problem::with_detail(Code::BeyondOwnPermissions, detail));
+    }
+    logins::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
+}
+
+async fn reset_password(
+    State(app): State<App>,
+    member: Member,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = colleague(&mut cx, &member, id).await?;
+    if login.disabled {
+        return Err(Problem::with_detail(
+            Code::LoginDisabled,
+            "A link would be dead until they are enabled again.",
+        ));
+    }
+    // By mail alone: whoever helps does not come in by it.
+    recovery::link(&mut cx, &login).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+async fn remove_second_factor(
+    State(app): State<App>,
+    member: Member,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = colleague(&mut cx, &member, id).await?;
+    if !second_factor::remove_all(&mut cx, &login, RemovedBy::Colleague).await? {
+        return Err(Problem::with_detail(Code::NotFound, "They have no second factor."));
+    }
+    cx.commit().await?;
+    Ok(NoContent)
 }

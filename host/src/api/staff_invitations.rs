@@ -186,7 +186,7 @@ struct InviteStaff {
 
 async fn create(
     State(app): State<App>,
-    Member { caller, session }: Member,
+    Member { caller, session, .. }: Member,
     Json(body): Json<InviteStaff>,
 ) -> Result<Created<StaffInvitationView>, Problem> {
     let new = NewStaffInvitation {
@@ -199,7 +199,7 @@ async fn create(
     }
     .checked()?;
     let mut cx = app.begin(caller).await?;
-    let made = invitations::invite_staff(&mut cx, &session, new).await?;
+    let made = invitations::invite_staff(&mut cx, &*session, new).await?;
     cx.commit().await?;
     Ok(Created(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }
@@ -222,7 +222,7 @@ struct ChangeStaffInvitation {
 
 async fn change(
     State(app): State<App>,
-    Member { caller, session }: Member,
+    Member { caller, session, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
     Json(body): Json<ChangeStaffInvitation>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
@@ -247,7 +247,7 @@ async fn change(
 
 async fn cancel(
     State(app): State<App>,
-    Member { caller, session }: Member,
+    Member { caller, session, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = app.begin(caller).await?;
@@ -258,7 +258,7 @@ async fn cancel(
 
 async fn resend(
     State(app): State<App>,
-    Member { caller, session }: Member,
+    Member { caller, session, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
     let mut cx = app.begin(caller).await?;

@@ -1,9 +1,13 @@
 //! The command line.
 
+mod ban;
 pub mod config;
+pub mod database;
 pub mod mailbox;
 pub mod plugin;
+mod secrets;
 mod serve;
+mod staff;
 
 use std::{io, process::ExitCode};
 
@@ -20,7 +24,8 @@ First steps:
   frontdesk serve         serves on http://127.0.0.1:8080, with SQLite in ./data, and
                           prints the link by which the first administrator comes in
   frontdesk mailbox       shows the mail that went out while there is no SMTP server
-  frontdesk config check  explains what is wrong with a configuration"
+  frontdesk config check  explains what is wrong with a configuration
+  frontdesk staff --help  lets staff in again when nobody gets in any more"
 )]
 struct Cli {
     #[command(subcommand)]
@@ -36,6 +41,9 @@ enum Command {
     /// Check a configuration
     Config(config::ConfigArgs),
     Plugin(plugin::PluginArgs),
+    Secrets(secrets::SecretsArgs),
+    Ban(ban::BanArgs),
+    Staff(staff::StaffArgs),
     /// Compile the component on stdin to native code on stdout; what `serve` starts to do it at arm's length
     #[command(hide = true)]
     CompileComponent {
@@ -52,6 +60,9 @@ pub fn run() -> ExitCode {
         Command::Config(args) => config::run(args),
         Command::Plugin(args) => plugin::run(&args, &mut io::stdout().lock(), &mut io::stderr().lock())
             .unwrap_or(ExitCode::FAILURE),
+        Command::Secrets(args) => secrets::run(&args),
+        Command::Ban(args) => ban::run(&args),
+        Command::Staff(args) => staff::run(&args),
         Command::CompileComponent { limits: _ } => crate::plugins::compile::child_main(),
     }
 }

@@ -9,13 +9,13 @@ use std::{
 };
 
 use clap::Args;
-use tokio::{net::TcpListener, sync::watch};
+use tokio::{net::TcpListener, sync::watch, time::MissedTickBehavior};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    App, Surroundings, build,
+    App, Surroundings, bans, build,
     config::{Config, LogFormat, Overrides, environment},
-    delivery, router, seen, server,
+    delivery, live, recovery, router, seen, server, standing,
 };
 
 #[derive(Debug, Args)]
@@ -63,7 +63,9 @@ pub(super) fn run(args: ServeArgs) -> ExitCode {
 }
 
 fn log_to_stderr(config: &Config) {
-    let filter = EnvFilter::new(&config.log.level);
+    // That one repeats in its log what clients send.
+    let quiet = "webauthn_rs_core=off".parse().expect("a target and a level");
+    let filter = EnvFilter::new(&config.log.level).add_directive(quiet);
     let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.log.format {
         LogFormat::Text => logs.with_ansi(io::stderr().is_terminal()).init(),
@@ -89,6 +91,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let (stop, stopped) = watch::channel(());
     let worker = tokio::spawn(delivery::run(app.clone(), stopped.clone()));
     let housekeeping = tokio::spawn(keep_house(app.clone(), stopped.clone()));
+    let looking_up = tokio::spawn(recovery::run(app.clone(), stopped.clone()));
+    let standing = tokio::spawn(standing::keep(app.clone(), stopped.clone()));
 
     // Before anybody knows that there is something to stop.
     let asked_to_stop = asked_to_stop()?;
@@ -103,6 +107,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         _ = server.await;
         _ = worker.await;
         _ = housekeeping.await;
+        _ = looking_up.await;
+        _ = standing.await;
     };
     if tokio::time::timeout(grace, finish).await.is_err() {
         tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running");
@@ -128,9 +134,28 @@ async fn announce(app: &App, bound: SocketAddr) -> Result<(), Box<dyn std::error
 /// Writes down when sessions were last used: once a minute, when one is about to count as idle, and in the end.
 async fn keep_house(app: App, mut stopped: watch::Receiver<()>) {
     let mut minute = tokio::time::interval(seen::WRITE_EVERY);
+    let mut second = tokio::time::interval(live::REFRESH_EVERY);
+    second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let last = tokio::select! {
-            _ = minute.tick() => false,
+            _ = second.tick() => {
+                if let Err(error) = live::refresh(&app).await {
+                    tracing::warn!(%error, "the settings could not be read again; trying again in a second");
+                }
+                if let Err(error) = bans::refresh(&app).await {
+                    tracing::warn!(%error, "the bans could not be read again; trying again in a second");
+                }
+                continue;
+            }
+            _ = minute.tick() => {
+                if let Err(error) = bans::clear(&app).await {
+                    tracing::warn!(%error, "old bans could not be cleared away; trying again in a minute");
+                }
+                if let Err(error) = recovery::tidy(&app).await {
+                    tracing::warn!(%error, "what is over could not be cleared away; trying again in a minute");
+                }
+                false
+            }
             () = app.seen().hurried() => false,
             _ = stopped.changed() => true,
         };

@@ -1,6 +1,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use frontdesk_core::second_factor::security_keys::RelyingParty;
 use url::{Host, Url};
 
 /// Where people reach the service: the only source of links and of the allowed `Origin`. An origin, and
@@ -52,6 +53,12 @@ impl PublicUrl {
     /// The path below the origin, `""` when there is none.
     pub fn path(&self) -> &str {
         self.url.path().trim_end_matches('/')
+    }
+
+    /// What security keys know the service as. None where browsers would not use them: on an IP address, or without
+    /// encryption.
+    pub fn relying_party(&self, name: &str) -> Option<RelyingParty> {
+        RelyingParty::new(&self.url, name)
     }
 
     pub fn is_https(&self) -> bool {

@@ -145,6 +145,37 @@ impl Section<'_> {
         }
     }
 
+    /// A list of texts that `parse` turns into what is wanted; its error is a sentence of its own. A variable
+    /// separates them by commas, and says `none` for the empty list, because an empty variable is not set.
+    pub(super) fn list<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+        let Some(entry) = self.take(key) else {
+            self.show(key, None, Origin::Default);
+            return None;
+        };
+        let texts: Vec<&str> = match &entry.raw {
+            Raw::List(texts) => texts.iter().map(String::as_str).collect(),
+            Raw::Words(text) if text.trim() == "none" => Vec::new(),
+            Raw::Words(text) => text.split(',').map(str::trim).collect(),
+            other => {
+                let message =
+                    format!("must be a list of texts in quotes, [\"…\", \"…\"], not {}", other.kind());
+                self.refuse(key, &entry.origin, message);
+                return None;
+            }
+        };
+        match texts.iter().map(|text| parse(text)).collect() {
+            Ok(values) => {
+                let shown: Vec<_> = texts.into_iter().map(toml_text).collect();
+                self.show(key, Some(format!("[{}]", shown.join(", "))), entry.origin);
+                Some(values)
+            }
+            Err(message) => {
+                self.refuse(key, &entry.origin, format!("has a mistake: {message}"));
+                None
+            }
+        }
+    }
+
     /// A whole number within `range`.
     pub(super) fn number(&mut self, key: &str, default: u64, range: RangeInclusive<u64>) -> u64 {
         self.whole_number(key, Some(default), range).unwrap_or(default)
@@ -163,7 +194,7 @@ impl Section<'_> {
         let number = match &entry.raw {
             Raw::Integer(number) => u64::try_from(*number).ok(),
             Raw::Words(text) => text.trim().parse().ok(),
-            Raw::Text(_) | Raw::Other(_) => None,
+            Raw::Text(_) | Raw::List(_) | Raw::Other(_) => None,
         };
         let number = number.filter(|number| range.contains(number));
         match number {
@@ -228,7 +259,7 @@ impl Section<'_> {
                 self.refuse(key, &entry.origin, "must not be empty");
                 None
             }
-            Raw::Integer(_) | Raw::Other(_) => {
+            Raw::Integer(_) | Raw::List(_) | Raw::Other(_) => {
                 self.refuse_kind(key, &entry);
                 None
             }

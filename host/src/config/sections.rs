@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use frontdesk_core::network::Network;
 use serde::Serialize;
 
 use super::reader::{Reader, Section, toml_text};
@@ -20,6 +21,8 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
     let data = top.file("data", Some("./data"));
     let database = Database::read(&mut top, data.as_deref());
     let configured_public_url = top.parsed("public_url", None, PublicUrl::parse);
+    let trusted_proxies =
+        top.list("trusted_proxies", |text| text.parse::<Network>().map_err(|error| error.to_string()));
     let plugins = top.file("plugins", None);
     let company_name = top.parsed("company_name", Some("Frontdesk"), line_of_text);
 
@@ -34,6 +37,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
         data: data?,
         database: database?,
         configured_public_url,
+        trusted_proxies,
         plugins,
         company_name: company_name?,
         smtp,

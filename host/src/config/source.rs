@@ -52,6 +52,8 @@ pub(super) enum Raw {
     /// Text from the environment or the command line, which may stand for a number.
     Words(String),
     Integer(i128),
+    /// A list of quoted texts in the file.
+    List(Vec<String>),
     /// A TOML type that no setting has, by its name.
     Other(&'static str),
 }
@@ -61,6 +63,7 @@ impl Raw {
         match self {
             Self::Text(_) | Self::Words(_) => "text",
             Self::Integer(_) => "a number",
+            Self::List(_) => "a list",
             Self::Other(name) => name,
         }
     }
@@ -140,6 +143,14 @@ fn raw(value: &Spanned<DeValue<'_>>) -> Raw {
             Ok(number) => Raw::Integer(number),
             Err(_) => Raw::Other("a number far too large"),
         },
+        DeValue::Array(items) => {
+            let text = |item: &Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
+            items
+                .iter()
+                .map(text)
+                .collect::<Option<_>>()
+                .map_or(Raw::Other("a list of something else"), Raw::List)
+        }
         other => Raw::Other(other.type_str()),
     }
 }

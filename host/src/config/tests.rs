@@ -247,6 +247,37 @@ fn public_urls_are_origins_with_at_most_a_path() {
 }
 
 #[test]
+fn trusted_proxies_are_undecided_none_or_some() {
+    let case = Case::new("proxies");
+    let proxies = |toml: &str, env: &[(&str, &str)]| {
+        let config = case.load(toml, env);
+        config.trusted_proxies.map(|all| all.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(proxies("", &[]), None);
+    assert_eq!(proxies("trusted_proxies = []", &[]).as_deref(), Some(""));
+    let file = "trusted_proxies = ['127.0.0.1', '10.1.2.3/8', '::1']";
+    assert_eq!(proxies(file, &[]).as_deref(), Some("127.0.0.1 10.0.0.0/8 ::1"));
+    let variable = |value| [("FRONTDESK_TRUSTED_PROXIES", value)];
+    assert_eq!(proxies(file, &variable("none")).as_deref(), Some(""));
+    assert_eq!(proxies(file, &variable("192.0.2.1, fd00::/8")).as_deref(), Some("192.0.2.1 fd00::/8"));
+    assert_eq!(proxies("", &variable("")), None);
+
+    assert_eq!(
+        case.complaints("trusted_proxies = ['nginx']", &[]),
+        "frontdesk.toml:1: trusted_proxies has a mistake: \"nginx\" is neither an IP address nor a network such as \
+         192.0.2.0/24 or 2001:db8::/32"
+    );
+    for (wrong, kind) in [("'127.0.0.1'", "text"), ("true", "boolean"), ("[1]", "a list of something else")] {
+        let complaint = case.complaints(&format!("trusted_proxies = {wrong}"), &[]);
+        assert!(complaint.contains("must be a list") && complaint.ends_with(kind), "{complaint}");
+    }
+    let explained = case.explain(file, &[]);
+    let line = explained.effective.iter().find(|line| line.path == "trusted_proxies").unwrap();
+    assert_eq!(line.value.as_deref(), Some("[\"127.0.0.1\", \"10.1.2.3/8\", \"::1\"]"));
+    assert!(case.complaints("listen = ['a']", &[]).contains("must be text in quotes, not a list"));
+}
+
+#[test]
 fn what_is_probably_not_meant_is_warned_about() {
     let case = Case::new("warnings");
     let warnings = |toml| case.load(toml, &[]).warnings();
@@ -256,6 +287,10 @@ fn what_is_probably_not_meant_is_warned_about() {
     );
     let plain = warnings("public_url = 'http://desk.example.com'");
     assert!(plain[0].contains("travel in the clear") && plain[1].contains("no mail leaves"), "{plain:?}");
+    let proxied = warnings("public_url = 'https://desk.example.com'\n[smtp]\nhost = 'mail'");
+    assert!(proxied.len() == 1 && proxied[0].starts_with("trusted_proxies is not set"), "{proxied:?}");
+    let decided = "public_url = 'https://desk.example.com'\ntrusted_proxies = []\n[smtp]\nhost = 'mail'";
+    assert_eq!(warnings(decided), Vec::<String>::new());
     let smtp = "[smtp]\nhost = 'mail'\ntls = 'none'\nusername = 'u'\npassword = 'p'";
     assert!(warnings(smtp)[0].starts_with("smtp.tls is \"none\""));
 }

@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use frontdesk_core::outbox::{self, Again, Claim, Delivered, Failed, MailContent, Outcome};
+use frontdesk_core::outbox::{self, Again, Claim, Delivered, Failed, Outcome};
 use futures_util::FutureExt;
 
+use super::mail::{self, Unfit};
 use crate::{
     App,
-    mail::SystemMail,
-    plugins::{CallError, Failure, Link, Notification, Problem, Recipient, Tone},
+    plugins::{CallError, Failure, Problem},
 };
 
 /// Delivers what `claim` holds, and says how it went; nothing if there is no use in it any more. The token is in
@@ -46,10 +46,11 @@ pub(super) async fn attempt(app: &App, claim: Claim) -> Option<Outcome> {
 async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
     let never = |message: &str| Failed { message: message.into(), again: Again::Never };
     let later = |message: String| Failed { message, again: Again::Scheduled };
-    let token = claim
-        .token
-        .as_ref()
-        .ok_or_else(|| never("its link was sealed by another master key; send a new one"))?;
+    let secret = claim.token.as_ref().map(|token| token.reveal());
+    let notification = mail::notification(app, claim).map_err(|unfit| match unfit {
+        Unfit::Sealed => never(&unfit.to_string()),
+        Unfit::Template(_) => later(unfit.to_string()),
+    })?;
     let mailer = app.config().mailer.plugin.as_str();
     let plugin = app.plugins().get(mailer).ok_or_else(|| {
         later(format!("there is no plugin {mailer}, which [mailer] names; install it, or name another one"))
@@ -61,44 +62,10 @@ async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
         )));
     }
 
-    let link = app.invitation_link(token);
-    let (mail, label) = match claim.content {
-        MailContent::StaffInvitation { invitation_id: _, inviter, role, expires_at } => (
-            SystemMail::StaffInvitation {
-                company: app.config().company_name.clone(),
-                recipient_name: Some(claim.recipient.name.clone()).filter(|name| !name.is_empty()),
-                inviter,
-                role,
-                link: link.clone(),
-                expires_at: jiff::Timestamp::from_millisecond(expires_at.as_millis())
-                    .unwrap_or(jiff::Timestamp::MAX),
-            },
-            "Accept the invitation",
-        ),
-    };
-    let texts = app.templates().render(&mail, &claim.recipient.language);
-    let texts = texts.map_err(|error| later(format!("its template does not render: {error}")))?;
-    let notification = Notification {
-        id: claim.id.to_string(),
-        attempt: u32::try_from(claim.attempt).unwrap_or(u32::MAX),
-        event: claim.event,
-        at: claim.event_at.to_string(),
-        tone: Tone::Info,
-        title: texts.subject,
-        message: texts.text,
-        html: Some(texts.html),
-        link: Some(Link { label: label.into(), url: link }),
-        attributes: Vec::new(),
-        recipients: vec![Recipient {
-            name: claim.recipient.name,
-            address: claim.recipient.address,
-            locale: claim.recipient.language,
-        }],
-        data: "{}".into(),
-    };
     let rule = serde_json::Value::Object(serde_json::Map::new());
     let settings = app.mailer_settings();
-    match app.plugins().notifier_send(&plugin, notification, settings, &rule, &[&token.reveal()]).await {
+    let secrets: Vec<_> = secret.as_deref().into_iter().collect();
+    match app.plugins().notifier_send(&plugin, notification, settings, &rule, &secrets).await {
         Ok(Ok(provider_id)) => Ok(Delivered { provider_id }),
         Ok(Err(failure)) => Err(judge(failure)),
         Err(error @ (CallError::Request(_) | CallError::Answer(_))) => Err(never(&error.to_string())),

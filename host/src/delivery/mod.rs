@@ -5,6 +5,7 @@
 //! under the same id.
 
 mod attempt;
+mod mail;
 
 use std::{
     collections::{HashMap, hash_map::Entry},

@@ -3,6 +3,7 @@
 //! Between the two stands the mailer plugin, which makes a MIME message of text and HTML and hands it back
 //! to [`Transport::submit`].
 
+mod client;
 pub mod mailbox;
 mod smtp;
 mod templates;

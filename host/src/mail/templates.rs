@@ -1,25 +1,27 @@
 //! The texts of system mail: a subject, a plain text and an HTML part per mail and language, prepared once.
 //!
+//! A template knows the fields of its [`MailContent`] by name, and `language`, `company`, `recipient_name` and `link`;
+//! the filter `in_words` writes an instant, `program` a `User-Agent`.
+//!
 //! HTML is escaped by the engine. A value never brings its own lines or invisible characters, neither into
 //! the subject, where they would be headers, nor into the text, where they could pose as ours.
 
+use frontdesk_core::outbox::MailContent;
 use jiff::{Timestamp, tz::TimeZone};
-use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Serde};
+use serde_json::{Map, Value};
+
+use super::client;
 
 /// A mail that the service itself sends, with everything its text needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SystemMail {
-    StaffInvitation {
-        company: String,
-        /// What the invitation already knows of the invitee.
-        recipient_name: Option<String>,
-        /// Absent when nobody invited: the first administrator.
-        inviter: Option<String>,
-        role: String,
-        /// Carries the one-time token.
-        link: String,
-        expires_at: Timestamp,
-    },
+pub struct SystemMail {
+    pub company: String,
+    /// Empty if unknown.
+    pub recipient_name: String,
+    pub content: MailContent,
+    /// With the one-time token, where the mail carries one.
+    pub link: Option<String>,
 }
 
 /// A mail's three texts. The subject is one line.
@@ -35,22 +37,42 @@ pub const DEFAULT_LANGUAGE: &str = "en";
 
 struct Texts {
     language: &'static str,
-    /// Names the files and says which [`SystemMail`] they belong to.
+    /// Names the files and says which [`MailContent`] they belong to.
     mail: &'static str,
     subject: &'static str,
     text: &'static str,
     html: &'static str,
 }
 
-const LAYOUT: &str = include_str!("templates/layout.html");
+/// What templates are built on.
+const LAYOUTS: [(&str, &str); 3] = [
+    ("layout.html", include_str!("templates/layout.html")),
+    ("en/notice.txt", include_str!("templates/en/notice.txt")),
+    ("en/notice.html", include_str!("templates/en/notice.html")),
+];
 
-const TEXTS: [Texts; 1] = [Texts {
-    language: "en",
-    mail: "staff_invitation",
-    subject: include_str!("templates/en/staff_invitation.subject"),
-    text: include_str!("templates/en/staff_invitation.txt"),
-    html: include_str!("templates/en/staff_invitation.html"),
-}];
+macro_rules! texts {
+    ($($language:literal { $($mail:literal)* })*) => { &[$($(Texts {
+        language: $language,
+        mail: $mail,
+        subject: include_str!(concat!("templates/", $language, "/", $mail, ".subject")),
+        text: include_str!(concat!("templates/", $language, "/", $mail, ".txt")),
+        html: include_str!(concat!("templates/", $language, "/", $mail, ".html")),
+    }),*),*] };
+}
+
+const TEXTS: &[Texts] = texts! {
+    "en" {
+        "staff_invitation"
+        "password_reset"
+        "password_changed"
+        "second_factor_added"
+        "second_factor_removed"
+        "recovery_code_used"
+        "recovery_codes_renewed"
+        "login_from_new_address"
+    }
+};
 
 /// Every template, parsed.
 #[derive(Debug)]
@@ -66,21 +88,26 @@ impl Templates {
             true => AutoEscape::Html,
             false => AutoEscape::None,
         });
-        engine.add_template("layout.html", LAYOUT)?;
+        engine.add_filter("in_words", in_words);
+        engine.add_filter("program", |user_agent: Option<&str>| user_agent.map(client::program));
+        for (name, layout) in LAYOUTS {
+            engine.add_template(name, layout)?;
+        }
         for Texts { language, mail, subject, text, html } in TEXTS {
-            engine.add_template_owned(format!("{language}/{mail}.subject"), subject)?;
-            engine.add_template_owned(format!("{language}/{mail}.txt"), text)?;
-            engine.add_template_owned(format!("{language}/{mail}.html"), html)?;
+            engine.add_template_owned(format!("{language}/{mail}.subject"), *subject)?;
+            engine.add_template_owned(format!("{language}/{mail}.txt"), *text)?;
+            engine.add_template_owned(format!("{language}/{mail}.html"), *html)?;
         }
         Ok(Self { engine })
     }
 
     /// In `language` (a tag such as `en` or `pt-BR`), its base language, or the default one.
     pub fn render(&self, mail: &SystemMail, language: &str) -> Result<Rendered, minijinja::Error> {
-        let language = available(mail.name(), language);
-        let values = mail.values(language);
+        let name = mail.content.name();
+        let language = available(name, language);
+        let values = minijinja::Value::from(Serde(mail.values(language)?));
         let part = |suffix: &str| {
-            let name = format!("{language}/{}.{suffix}", mail.name());
+            let name = format!("{language}/{name}.{suffix}");
             self.engine.get_template(&name)?.render(&values)
         };
         // The engine escapes slashes as well, which nothing here needs and which makes links unreadable.
@@ -100,32 +127,41 @@ fn available(mail: &str, language: &str) -> &'static str {
 }
 
 impl SystemMail {
-    /// Stable: templates, overrides and the list of system mails go by it.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::StaffInvitation { .. } => "staff_invitation",
+    /// The fields of the content, and what every mail has. Whatever text is among them is one line.
+    fn values(&self, language: &str) -> Result<Value, minijinja::Error> {
+        let content = serde_json::to_value(&self.content)
+            .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+        let own = [
+            ("language", Value::from(language)),
+            ("company", Value::from(self.company.as_str())),
+            ("recipient_name", Value::from(self.recipient_name.as_str())),
+        ];
+        let own = own.into_iter().chain(self.link.as_deref().map(|link| ("link", Value::from(link))));
+        let mut values: Map<_, _> = own.map(|(name, value)| (name.to_owned(), value)).collect();
+        if let Value::Object(fields) = content {
+            values.extend(fields);
         }
+        let mut values = Value::Object(values);
+        clean(&mut values);
+        Ok(values)
     }
+}
 
-    fn values(&self, language: &str) -> Value {
-        let optional = |text: &Option<String>| text.as_deref().map(one_line).filter(|text| !text.is_empty());
-        match self {
-            Self::StaffInvitation { company, recipient_name, inviter, role, link, expires_at } => context! {
-                language,
-                company => one_line(company),
-                recipient_name => optional(recipient_name),
-                inviter => optional(inviter),
-                role => one_line(role),
-                link => one_line(link),
-                expires_at => in_words(*expires_at),
-            },
-        }
+fn clean(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = one_line(text),
+        Value::Array(values) => values.iter_mut().for_each(clean),
+        Value::Object(fields) => fields.values_mut().for_each(clean),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
 /// "Saturday, 28 November 2026 at 23:40 UTC".
-fn in_words(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC).strftime("%A, %-d %B %Y at %H:%M UTC").to_string()
+fn in_words(at: &str) -> Result<String, minijinja::Error> {
+    let at: Timestamp = at.parse().map_err(|error: jiff::Error| {
+        minijinja::Error::new(ErrorKind::InvalidOperation, "in_words is for instants").with_source(error)
+    })?;
+    Ok(at.to_zoned(TimeZone::UTC).strftime("%A, %-d %B %Y at %H:%M UTC").to_string())
 }
 
 /// Without line ends, other control characters, and those that turn the direction of writing.
@@ -138,115 +174,4 @@ fn one_line(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HOSTILE: &str = "<script>alert(1)</script>\r\nBcc: \"x\"&'y'\u{202e}";
-
-    /// One of each, with the same value wherever a person could have put one.
-    fn samples(value: &str) -> Vec<SystemMail> {
-        let expires_at = "2026-11-28T23:40:01.123Z".parse().unwrap();
-        let sample = SystemMail::StaffInvitation {
-            company: value.to_owned(),
-            recipient_name: Some(value.to_owned()),
-            inviter: Some(value.to_owned()),
-            role: value.to_owned(),
-            link: format!("https://desk.example.com/accept#token={value}"),
-            expires_at,
-        };
-        // A new mail stops the build here: add its sample.
-        match sample {
-            SystemMail::StaffInvitation { .. } => vec![sample],
-        }
-    }
-
-    fn languages() -> impl Iterator<Item = &'static str> {
-        TEXTS.iter().map(|texts| texts.language).chain(["xx"])
-    }
-
-    #[test]
-    fn every_mail_renders_in_every_language_and_escapes_what_people_typed() {
-        let templates = Templates::new().unwrap();
-        for language in languages() {
-            for mail in samples(HOSTILE) {
-                let Rendered { subject, text, html } = templates.render(&mail, language).unwrap();
-                assert!(!subject.is_empty() && subject.chars().all(|c| !c.is_control()), "{subject:?}");
-                assert!(!html.contains("<script>"), "{html}");
-                assert!(html.contains("&lt;script&gt;"), "{html}");
-                assert!(!html.contains("\"x\"") && !html.contains("'y'"), "attributes stay closed: {html}");
-                assert!(text.contains("<script>alert(1)</script> Bcc: \"x\"&'y'"), "{text}");
-                assert!(!text.contains("\nBcc:") && !text.contains('\u{202e}') && !html.contains('\u{202e}'));
-            }
-            for mail in samples("Ada") {
-                let Rendered { subject, text, html } = templates.render(&mail, language).unwrap();
-                for part in [&subject, &text, &html] {
-                    assert!(!part.contains("{{") && !part.contains("{%"), "{part}");
-                }
-                assert!(text.contains("https://desk.example.com/accept#token=Ada"), "{text}");
-                assert!(html.contains("href=\"https://desk.example.com/accept#token=Ada\""), "{html}");
-            }
-        }
-    }
-
-    #[test]
-    fn every_text_belongs_to_a_mail_and_every_mail_has_the_default_language() {
-        for mail in samples("Ada") {
-            assert!(TEXTS.iter().any(|t| t.mail == mail.name() && t.language == DEFAULT_LANGUAGE));
-        }
-        for texts in TEXTS {
-            assert!(samples("Ada").iter().any(|mail| mail.name() == texts.mail), "{}", texts.mail);
-        }
-        assert_eq!(available("staff_invitation", "EN_gb"), "en");
-        assert_eq!(available("staff_invitation", "xx"), "en");
-    }
-
-    #[test]
-    fn a_staff_invitation_reads_well() {
-        let templates = Templates::new().unwrap();
-        let mail = SystemMail::StaffInvitation {
-            company: "Acme Hosting".to_owned(),
-            recipient_name: Some("Zoë".to_owned()),
-            inviter: Some("Ada Lovelace".to_owned()),
-            role: "Support".to_owned(),
-            link: "https://desk.example.com/accept#token=abc".to_owned(),
-            expires_at: "2026-11-28T23:40:01.123Z".parse().unwrap(),
-        };
-        let Rendered { subject, text, .. } = templates.render(&mail, "en").unwrap();
-        assert_eq!(subject, "Ada Lovelace invites you to join Acme Hosting");
-        assert_eq!(
-            text,
-            "\
-Hello Zoë,
-
-Ada Lovelace invites you to join the staff of Acme Hosting as Support.
-
-Choose your username and password here:
-
-https://desk.example.com/accept#token=abc
-
-The link works once, until Saturday, 28 November 2026 at 23:40 UTC.
-
-If you did not expect this invitation, you can ignore this mail: nothing
-happens until somebody opens the link and accepts.
-
---\u{20}
-Acme Hosting
-"
-        );
-        let SystemMail::StaffInvitation { company, role, link, expires_at, .. } = mail;
-        let mail = SystemMail::StaffInvitation {
-            company,
-            recipient_name: None,
-            inviter: None,
-            role,
-            link,
-            expires_at,
-        };
-        let Rendered { subject, text, .. } = templates.render(&mail, "en").unwrap();
-        assert_eq!(subject, "You are invited to join Acme Hosting");
-        assert!(
-            text.starts_with("Hello,\n\nYou are invited to join the staff of Acme Hosting as Support.\n"),
-            "{text}"
-        );
-    }
-}
+mod tests;

@@ -23,6 +23,8 @@ pub(super) fn all() -> &'static [Asset] {
         let swagger = swagger_ui();
         vec![
             asset("/assets/accept.js", SCRIPT, include_str!("files/accept.js")),
+            asset("/assets/reset-password.js", SCRIPT, include_str!("files/reset-password.js")),
+            asset("/assets/page.js", SCRIPT, include_str!("files/page.js")),
             asset("/assets/page.css", STYLE, include_str!("files/page.css")),
             asset("/assets/docs.js", SCRIPT, include_str!("files/docs.js")),
             asset("/assets/docs.css", STYLE, include_str!("files/docs.css")),

@@ -1,5 +1,5 @@
-//! The few pages that the service shows itself: accepting an invitation until a console exists, the API
-//! reference, and a front door. Everything they load is inside the binary; nothing is inline, so that their
+//! The few pages that the service shows itself: accepting an invitation and setting a forgotten password until a
+//! console exists, the API reference, and a front door. Everything they load is inside the binary; nothing is inline, so that their
 //! content security policies can forbid it.
 
 mod assets;
@@ -19,6 +19,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let mut router = Router::new()
         .route("/", get(|| async { page(include_str!("files/index.html"), STRICT) }))
         .route("/accept", get(|| async { page(include_str!("files/accept.html"), STRICT) }))
+        .route("/reset-password", get(|| async { page(include_str!("files/reset-password.html"), STRICT) }))
         .route("/docs", get(|| async { page(include_str!("files/docs.html"), REFERENCE) }));
     for asset in assets::all() {
         router =

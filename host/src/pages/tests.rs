@@ -24,7 +24,7 @@ fn references(html: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn pages_are_strict_and_load_only_what_the_binary_has() {
-    for path in ["/", "/accept", "/docs"] {
+    for path in ["/", "/accept", "/reset-password", "/docs"] {
         let (status, headers, html) = get_with(path, None).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
@@ -46,6 +46,52 @@ async fn pages_are_strict_and_load_only_what_the_binary_has() {
             }
         }
         assert!(loaded > 0, "{path}");
+    }
+}
+
+/// What a script of ours imports, as written in it.
+fn imports(script: &str) -> impl Iterator<Item = &str> {
+    script.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1))
+}
+
+#[tokio::test]
+async fn scripts_import_only_what_the_binary_has() {
+    for path in ["/assets/accept.js", "/assets/reset-password.js"] {
+        let (_, _, script) = get_with(path, None).await;
+        let mut loaded = 0;
+        for import in imports(&script) {
+            let file = import.strip_prefix("./").unwrap_or_else(|| panic!("{path} imports {import}"));
+            let (status, headers, shared) = get_with(&format!("/assets/{file}"), None).await;
+            assert_eq!(status, StatusCode::OK);
+            assert_eq!(headers[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
+            for name in script
+                .lines()
+                .find_map(|line| line.strip_prefix("import { ")?.split(" }").next())
+                .unwrap()
+                .split(", ")
+            {
+                let exported = [format!("function {name}("), format!("const {name} =")];
+                assert!(exported.iter().any(|as_what| shared.contains(as_what)), "{file} has no {name}");
+            }
+            loaded += 1;
+        }
+        assert_eq!(loaded, 1, "{path}");
+    }
+}
+
+/// Every element that a script asks for by its id stands in its page, and no id stands there twice.
+#[tokio::test]
+async fn scripts_know_their_pages() {
+    for page in ["accept", "reset-password"] {
+        let (_, _, html) = get_with(&format!("/{page}"), None).await;
+        let (_, _, script) = get_with(&format!("/assets/{page}.js"), None).await;
+        let ids: Vec<_> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+        assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "{page}: {ids:?}");
+        for start in ["byId(\"", "show(\"", "form(\"", "revealing(\""] {
+            for id in script.split(start).skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(ids.contains(&id), "{page} has no {id}");
+            }
+        }
     }
 }
 

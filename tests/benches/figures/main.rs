@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 mod calls;
+mod client;
+mod enumeration;
+mod load;
 
 const STARTS: usize = 10;
 const MAILS: usize = 100;
@@ -22,6 +25,8 @@ async fn main() {
     starts().await;
     calls::measure().await;
     idle_memory().await;
+    load::measure().await;
+    enumeration::measure().await;
     let mut databases = vec![("SQLite", Database::sqlite())];
     databases.extend(Database::postgres().await.map(|database| ("PostgreSQL", database)));
     for (name, database) in databases {
@@ -102,7 +107,14 @@ async fn mails(name: &str, database: Database) {
 fn summary(mut times: Vec<Duration>) -> String {
     times.sort();
     let at = |percent: usize| times[(times.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
-    format!("p50 {:.2} ms, p90 {:.2} ms, slowest {:.2} ms, n = {}", at(50), at(90), at(100), times.len())
+    let n = times.len();
+    format!(
+        "p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, slowest {:.2} ms, n = {n}",
+        at(50),
+        at(90),
+        at(99),
+        at(100)
+    )
 }
 
 fn print(what: &str, value: String) {

@@ -164,13 +164,14 @@ async fn sensitive_changes_want_the_password_every_ten_minutes(database: Databas
     ada.api.post("/v1/admin/session/confirm", &wrong).await.problem(403, "confirmation_refused");
     ada.api.delete(&invitation.path()).await.problem(403, "confirmation_required");
     let right = json!({ "password": ada.password });
-    ada.api.post("/v1/admin/session/confirm", &right).await.expect(204);
-    ada.api.delete(&invitation.path()).await.expect(204);
+    let confirmed = ada.api.post("/v1/admin/session/confirm", &right).await.expect(200);
+    let api = ada.api.with_token(confirmed["token"].as_str().expect("a new token"));
+    api.delete(&invitation.path()).await.expect(204);
 
     // It opens this session, not another one of the same person's.
     let other = service.log_in(&ada).await;
     service.clock.advance(10 * MINUTE);
-    ada.api.post("/v1/admin/session/confirm", &right).await.expect(204);
+    api.post("/v1/admin/session/confirm", &right).await.expect(200);
     other
         .post(&format!("{}/resend", invitation.path()), &json!({}))
         .await

@@ -38,7 +38,7 @@ async fn every_start_without_staff_prints_a_new_link(database: Database) {
         "email": "eve@example.test", "first_name": "Eve", "last_name": "Else",
     });
     guest.post("/v1/public/invitations/accept", &accept).await.problem(409, "invitation_used");
-    assert_eq!(service.column("SELECT username FROM staff").await, ["ada"]);
+    assert_eq!(service.column("SELECT username FROM logins").await, ["ada"]);
     assert_eq!(smtp.mails().len(), 0, "nobody is mailed about this link");
     service.keeps_its_secrets().await;
 }

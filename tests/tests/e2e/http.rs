@@ -90,7 +90,7 @@ async fn pages_are_self_contained() {
     let api = service.api();
     let link = service.first_administrator_link().expect("a link").to_owned();
     let accept = link.trim_start_matches(service.base()).split('#').next().expect("a path").to_owned();
-    for path in ["/docs", accept.as_str()] {
+    for path in ["/docs", accept.as_str(), "/reset-password"] {
         let page = api.get(path).await;
         assert_eq!(page.status, 200, "{path}");
         assert!(page.content_type().starts_with("text/html"), "{path}");
@@ -155,6 +155,7 @@ async fn every_request_is_one_line_in_the_log() {
     }
 }
 
+/// Regression: links built from the Host header.
 /// Whatever a proxy or a caller says about where the service is, links come from its own configuration.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_come_from_public_url_alone() {

@@ -46,7 +46,7 @@ async fn of_32_simultaneous_accepts_one_wins(database: Database) {
 
     // One member of staff came of it, with one session; nobody was told twice.
     assert_eq!(ada.api.get("/v1/admin/staff?total=true").await.expect(200)["total"], 2);
-    assert_eq!(service.column("SELECT username FROM staff WHERE username <> 'ada'").await.len(), 1);
+    assert_eq!(service.column("SELECT username FROM logins WHERE username <> 'ada'").await.len(), 1);
     assert_eq!(service.column("SELECT id FROM sessions").await.len(), 2);
     assert_eq!(service.column("SELECT id FROM events WHERE name = 'invitation.accepted'").await.len(), 2);
     smtp.takes(1).await;

@@ -4,20 +4,32 @@
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
 mod backlog;
+mod bans;
 mod cookies;
+mod delays;
 mod delivery;
 mod editing;
+mod enumeration;
 mod expiry;
 mod first_administrator;
+mod foreign_pages;
 mod http;
 mod invitations;
 mod journey;
 mod mail;
 mod nodes;
+mod notices;
 mod openapi;
 mod operation;
 mod overload;
+mod passwords;
 mod problems;
+mod proxies;
+mod recovery;
 mod roles;
+mod rotation;
+mod second_factor;
+mod security_keys;
 mod sessions;
+mod settings;
 mod usernames;

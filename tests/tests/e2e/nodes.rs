@@ -35,7 +35,7 @@ async fn nodes_that_start_at_once_agree_on_the_first_administrator() {
     for node in &nodes {
         ada.api.at(node.base()).get("/v1/admin/session").await.expect(200);
     }
-    assert_eq!(nodes[0].column("SELECT username FROM staff").await, ["ada"]);
+    assert_eq!(nodes[0].column("SELECT username FROM logins").await, ["ada"]);
     assert_eq!(nodes[0].column("SELECT id FROM invitations").await.len(), 1);
     let troubled = nodes.iter().filter(|node| node.logs().contains("ERROR") || node.logs().contains("WARN"));
     assert_eq!(troubled.map(Frontdesk::logs).collect::<Vec<_>>(), [""; 0]);

@@ -8,23 +8,26 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// All that may be called without a login. Whoever adds a line here has thought about it.
-const PUBLIC: [&str; 5] = [
+const PUBLIC: [&str; 8] = [
     "GET /healthz",
     "GET /readyz",
     "POST /v1/admin/session",
+    "POST /v1/admin/session/second-factor",
     "POST /v1/public/invitations/accept",
     "POST /v1/public/invitations/lookup",
+    "POST /v1/public/password-reset",
+    "POST /v1/public/password-reset/complete",
 ];
 
 #[derive(Debug)]
-struct Operation {
+pub(crate) struct Operation {
     method: Method,
     path: String,
     about: Value,
 }
 
 impl Operation {
-    fn all(document: &Value) -> Vec<Self> {
+    pub(crate) fn all(document: &Value) -> Vec<Self> {
         let paths = document["paths"].as_object().expect("paths");
         let mut operations = Vec::new();
         for (path, item) in paths {
@@ -40,11 +43,11 @@ impl Operation {
         operations
     }
 
-    fn name(&self) -> String {
+    pub(crate) fn name(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
-    fn audience(&self) -> &str {
+    pub(crate) fn audience(&self) -> &str {
         self.about["x-frontdesk"]["audience"]
             .as_str()
             .unwrap_or_else(|| panic!("{} has no audience", self.name()))
@@ -52,6 +55,12 @@ impl Operation {
 
     fn permission(&self) -> Option<&str> {
         self.about["x-frontdesk"]["permission"].as_str()
+    }
+
+    /// Whether it works while `pending` is still to be done.
+    fn is_open_despite(&self, pending: &str) -> bool {
+        let despite = self.about["x-frontdesk"]["despite"].as_array();
+        despite.unwrap_or_else(|| panic!("{}", self.name())).iter().any(|one| one == pending)
     }
 
     /// The path with something that looks right in each placeholder.
@@ -64,7 +73,7 @@ impl Operation {
     }
 
     /// Bodies that no handler could make sense of.
-    fn nonsense(&self, api: &Api) -> [reqwest::RequestBuilder; 3] {
+    pub(crate) fn nonsense(&self, api: &Api) -> [reqwest::RequestBuilder; 3] {
         let garbage = || self.call(api).body("{{{ not JSON");
         [
             self.call(api),
@@ -74,10 +83,29 @@ impl Operation {
     }
 }
 
-async fn document(api: &Api) -> Value {
+pub(crate) async fn document(api: &Api) -> Value {
     let answer = api.get("/openapi.json").await;
     assert_eq!(answer.content_type(), "application/json");
     answer.expect(200)
+}
+
+/// In this session `pending` is still to be done: every operation answers `403 code`, whatever it is sent, but those that
+/// the document excepts. Answers which these are.
+pub(crate) async fn all_is_refused_but(api: &Api, pending: &str, code: &str) -> BTreeSet<String> {
+    let mut open = BTreeSet::new();
+    for operation in Operation::all(&document(api).await) {
+        if operation.audience() == "public" {
+            continue;
+        }
+        for request in operation.nonsense(api) {
+            if operation.is_open_despite(pending) {
+                open.insert(operation.name());
+            } else {
+                api.send(request).await.problem(403, code);
+            }
+        }
+    }
+    open
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -87,11 +87,11 @@ async fn more_logins_than_can_be_checked_are_turned_away(database: Database) {
         return;
     }
     let mut logins = JoinSet::new();
-    for n in 0..many {
+    for _ in 0..many {
         let (guest, password) = (service.api(), ada.password.clone());
-        let login = if n % 10 == 0 { "ada" } else { "nobody" };
         logins.spawn(async move {
-            let login = json!({ "login": login, "password": password });
+            // Right ones: wrong ones would soon be refused for being many.
+            let login = json!({ "login": "ada", "password": password });
             guest.post("/v1/admin/session", &login).await
         });
     }
@@ -103,7 +103,6 @@ async fn more_logins_than_can_be_checked_are_turned_away(database: Database) {
         *outcomes.entry(status).or_default() += 1;
         match status {
             200 => drop(answer.expect(200)),
-            401 => drop(answer.problem(401, "login_refused")),
             _ => {
                 answer.problem(503, "overloaded");
                 let seconds = answer.header("retry-after").and_then(|value| value.parse::<u64>().ok());

@@ -2,7 +2,9 @@
 //! keep to their own description.
 
 use data_encoding::BASE64URL_NOPAD;
-use frontdesk_tests::{Answer, Database, Frontdesk, PASSWORD, both, first_administrator, invite, roles};
+use frontdesk_tests::{
+    Answer, Database, Frontdesk, PASSWORD, both, first_administrator, invite, roles, trust_this_machine,
+};
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 
@@ -19,6 +21,7 @@ async fn text_that_no_database_holds_is_refused(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
     let guest = service.api();
+    trust_this_machine(&ada.api).await;
     for login in ["a\0b", "\0", "ada\0", "ada@example.test\0"] {
         let login = json!({ "login": login, "password": ada.password });
         guest.post("/v1/admin/session", &login).await.problem(401, "login_refused");

@@ -1,0 +1,187 @@
+//! Setting a forgotten password anew, by a link that is good once and for an hour.
+//!
+//! Asking only writes down what was asked ([`ask`]); who is meant is looked up afterwards ([`resolve`]), so that asking
+//! for a name that exists costs what asking for any other does. A link sets a password and lets nobody in: whoever has
+//! a second factor still needs it at the login (OWASP Forgot Password Cheat Sheet).
+
+mod store;
+
+use std::time::Duration;
+
+use crate::{
+    cx::{Actor, Caller, Cx, Reads},
+    db,
+    event::PasswordResetRequested,
+    ids::{LoginId, PasswordResetId, ResetRequestId},
+    invalid::fold,
+    limits,
+    logins::{self, Audience, Login, NewPassword},
+    network::Network,
+    outbox::{self, Mail, PasswordChange, RemovedBy},
+    second_factor,
+    secret::{Token, TokenHash},
+    settings::Settings,
+};
+
+/// How long a link lives, to the millisecond.
+pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
+
+/// How often one address, or one /64 of IPv6, may ask in an hour.
+pub const ASKED_PER_ADDRESS: i64 = 20;
+const HOUR: Duration = Duration::from_secs(60 * 60);
+/// A further mail goes out after a minute at the earliest.
+const BETWEEN_MAILS: Duration = Duration::from_secs(60);
+/// And none while there are so many good links: anybody can ask.
+const LINKS: i64 = 3;
+/// So many requests wait at most, looking one up takes longer than making one: of callers who are counted by their network,
+/// and, apart from those, of callers who are not.
+const QUEUE: i64 = 1000;
+const QUEUE_UNCOUNTED: i64 = 200;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Never made, used, expired, or its owner may not log in: which, nobody outside learns.
+    #[error("the link is not good, or no longer")]
+    Dead,
+    /// Too many were asked for from one address, or wait.
+    #[error("too many links were asked for")]
+    TooMany { retry_after: Duration },
+    /// Staff are told to ask a colleague.
+    #[error("setting a password anew by link is turned off")]
+    TurnedOff,
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+/// A request that waits to be looked up.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Request {
+    pub id: ResetRequestId,
+    address: Option<String>,
+    request_id: Option<String>,
+}
+
+impl Request {
+    /// In whose name the link is made: whoever asked, nobody known.
+    pub fn caller(&self) -> Caller {
+        let address = self.address.as_deref().and_then(|address| address.parse().ok());
+        Caller { actor: Actor::Guest, address, request_id: self.request_id.clone() }
+    }
+}
+
+/// Writes down that somebody forgot the password of `name`. Looks nothing up. Not `countable` is an address that may be a
+/// proxy's: else one caller behind it would use up what everybody behind it may ask for.
+pub async fn ask(
+    cx: &mut Cx,
+    audience: Audience,
+    name: &str,
+    countable: bool,
+    settings: &Settings,
+) -> Result<(), Error> {
+    if audience == Audience::Staff && !settings.staff_password_reset {
+        return Err(Error::TurnedOff);
+    }
+    let address = cx.caller().address;
+    let network = address.filter(|_| countable).map(Network::of);
+    let address = address.map(|address| address.to_string());
+    let since = cx.now().minus(HOUR);
+    if store::asked_from(cx, network, since).await? >= ASKED_PER_ADDRESS {
+        return Err(Error::TooMany { retry_after: HOUR });
+    }
+    let most = if network.is_some() { QUEUE } else { QUEUE_UNCOUNTED };
+    if store::count_waiting(cx, network.is_some(), most).await? >= most {
+        return Err(Error::TooMany { retry_after: Duration::from_secs(60) });
+    }
+    let id = ResetRequestId::new(cx.now(), cx.chance());
+    // No login is longer than an address; what is, means nobody. PostgreSQL's text holds no NUL.
+    let name: String = fold(name.trim()).chars().filter(|c| *c != '\0').take(255).collect();
+    store::insert_request(cx, id, audience, &name, address.as_deref(), network).await?;
+    Ok(())
+}
+
+/// What was asked for and waits, the oldest first.
+pub async fn waiting(reads: &mut impl Reads, most: i64) -> Result<Vec<Request>, db::Error> {
+    store::waiting(reads.db(), most).await
+}
+
+/// Looks up who is meant, and sends them a link if they may have one. False if another node did it.
+pub async fn resolve(cx: &mut Cx, id: ResetRequestId, settings: &Settings) -> Result<bool, db::Error> {
+    let Some((audience, name)) = store::take_request(cx, id).await? else { return Ok(false) };
+    let Some(login) = logins::find_by_name(cx, audience, &name).await? else { return Ok(true) };
+    if login.disabled || (audience == Audience::Staff && !settings.staff_password_reset) {
+        return Ok(true);
+    }
+    // Two at once for one person: the second finds the first one's link.
+    logins::lock(cx, login.id).await?;
+    let since = cx.now().minus(BETWEEN_MAILS);
+    let (links, last_made) = store::good_links(cx, login.id).await?;
+    if links >= LINKS || last_made.is_some_and(|at| at > since) {
+        return Ok(true);
+    }
+    link(cx, &login).await?;
+    Ok(true)
+}
+
+/// Makes a link and mails it. Those before live on, so that nobody's link dies because somebody else asked for another;
+/// with the first that is used all of them die.
+pub async fn link(cx: &mut Cx, login: &Login) -> Result<Token, db::Error> {
+    logins::lock(cx, login.id).await?;
+    let (id, token) = (PasswordResetId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
+    let expires_at = cx.now().plus(LIFETIME);
+    store::insert(cx, id, login.id, &token.hash(), expires_at).await?;
+    // Whose doing it was, if it was asked for: a colleague's address is not the owner's business.
+    let address = cx.caller().address.filter(|_| cx.caller().actor == Actor::Guest);
+    let mail = Mail::password_reset(login.recipient(), id, token.clone(), address, expires_at);
+    let event = PasswordResetRequested { audience: login.audience, login_id: login.id };
+    cx.emit_and_mail(event, mail).await?;
+    Ok(token)
+}
+
+/// Whose password the link sets. Spends nothing.
+pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<Login, Error> {
+    let now = reads.now();
+    let id = store::find(reads.db(), token, now).await?.ok_or(Error::Dead)?;
+    let login = logins::find(reads, id).await?.ok_or(Error::Dead)?;
+    if login.disabled { Err(Error::Dead) } else { Ok(login) }
+}
+
+/// Spends the link and sets the password. Every session of its owner ends, and nobody is logged in: the second factor is
+/// still to be answered. Of any number at once, one sets it.
+pub async fn complete(cx: &mut Cx, token: &TokenHash, new: NewPassword) -> Result<Login, Error> {
+    let now = cx.now();
+    let id = store::find(cx.db(), token, now).await?.ok_or(Error::Dead)?;
+    // First of all, like everybody who changes passwords and second factors: so nobody waits for one another.
+    logins::lock(cx, id).await?;
+    if !store::spend(cx, token).await? {
+        return Err(Error::Dead);
+    }
+    let login = logins::find(cx, id).await?.ok_or(Error::Dead)?;
+    if login.disabled {
+        return Err(Error::Dead);
+    }
+    if !login.email_verified {
+        // The link proves whose the address is. Whoever registered with it may have been somebody else.
+        second_factor::remove_all(cx, &login, RemovedBy::Owner).await?;
+        logins::verify_email(cx, login.id).await?;
+    }
+    limits::forgive(cx, login.id).await?;
+    logins::set_password(cx, &login, new, PasswordChange::Reset, None).await?;
+    Ok(login)
+}
+
+/// Kills every link of somebody's, and the mail that still waits to bring it.
+pub(crate) async fn forget(cx: &mut Cx, login: LoginId) -> Result<(), db::Error> {
+    for id in store::delete_all(cx, login).await? {
+        outbox::make_obsolete(cx, &id.to_string(), "the link is no longer good").await?;
+    }
+    Ok(())
+}
+
+/// Clears away what is over.
+pub async fn tidy(cx: &mut Cx) -> Result<(), db::Error> {
+    let since = cx.now().minus(HOUR);
+    store::tidy(cx, since).await
+}
+
+#[cfg(test)]
+mod tests;

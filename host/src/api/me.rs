@@ -1,0 +1,322 @@
+//! `/v1/admin/me`: one's own login: password, time-based codes, recovery codes.
+
+use axum::extract::State;
+use frontdesk_core::{
+    cx::Reads,
+    invalid::Invalid,
+    logins::{self, Login, NewPassword},
+    outbox::PasswordChange,
+    second_factor::{self, Error, RecoveryCodes, recovery_codes, totp},
+    secret::Password,
+    sessions::{self, Pending},
+    settings::Settings,
+    staff,
+};
+use qrcode::{EcLevel, QrCode, render::svg};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    extract::Json,
+    guard::Member,
+    problem::{Code, Problem},
+    routes::{Op, Routes},
+    staff::StaffView,
+    tokens::{NewToken, Renewed, gone, with_cookie},
+};
+use crate::App;
+
+const TAG: &str = "Own profile";
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    const ENROL: &[Pending] = &[Pending::EnrolSecondFactor];
+    routes
+        .get(
+            "/v1/admin/me",
+            Op::staff("getMe", TAG, "My own details, and how my login is secured", None)
+                .despite(Pending::ALL),
+            get,
+        )
+        .put(
+            "/v1/admin/me/password",
+            Op::staff("changePassword", TAG, "Change my password; my other sessions end", None)
+                .confirmed()
+                .despite(&[Pending::ChangePassword])
+                .problems(&[Code::PasswordRefused, Code::Overloaded]),
+            change_password,
+        )
+        .post(
+            "/v1/admin/me/totp",
+            Op::staff("beginTotp", TAG, "Begin to enrol, or to renew, time-based codes", None)
+                .confirmed()
+                .despite(ENROL)
+                .problems(&[Code::TurnedOff, Code::EmailUnverified]),
+            begin_totp,
+        )
+        .post(
+            "/v1/admin/me/totp/confirm",
+            Op::staff("confirmTotp", TAG, "Enrol time-based codes by a first one", None)
+                .confirmed()
+                .despite(ENROL)
+                .problems(&[Code::TurnedOff, Code::EmailUnverified, Code::NotBegun, Code::Overloaded]),
+            confirm_totp,
+        )
+        .delete(
+            "/v1/admin/me/totp",
+            Op::staff("removeTotp", TAG, "Remove time-based codes; my other sessions end", None)
+                .confirmed()
+                .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
+            remove_totp,
+        )
+        .post(
+            "/v1/admin/me/recovery-codes",
+            Op::staff("renewRecoveryCodes", TAG, "Ten new recovery codes in the place of the old ones", None)
+                .confirmed()
+                .problems(&[Code::NotFound, Code::Overloaded]),
+            renew_recovery_codes,
+        )
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::NotOffered => Self::with_detail(
+                Code::TurnedOff,
+                "The setting second_factor_methods does not offer this kind of second factor.",
+            ),
+            Error::EmailUnverified => Self::with_detail(
+                Code::EmailUnverified,
+                "Open the link in the mail that asks for it, then come back.",
+            ),
+            Error::NotBegun => Self::with_detail(
+                Code::NotBegun,
+                "Begin anew: what was begun was confirmed, replaced, or is too old.",
+            ),
+            Error::WrongCode => Invalid::one(
+                "code",
+                "wrong",
+                "This is not the code the app should show now; check the device's clock.",
+            )
+            .into(),
+            Error::NotEnrolled => {
+                Self::with_detail(Code::NotFound, "There is no such second factor to change.")
+            }
+            Error::Required => Self::with_detail(
+                Code::SecondFactorNeeded,
+                "A setting or your role requires a second factor, and this is your last: enrol another one first.",
+            ),
+            Error::TooMany => {
+                Invalid::one("", "too_many", "Remove a security key first: there are twenty.").into()
+            }
+            Error::Key(refused) => {
+                Invalid::one("credential", "refused", format!("It cannot be registered: {refused}.")).into()
+            }
+            Error::Db(error) => error.into(),
+        }
+    }
+}
+
+/// The caller's own login.
+pub(super) async fn own_login(reads: &mut impl Reads, member: &Member) -> Result<Login, Problem> {
+    logins::find(reads, member.session.login).await?.ok_or_else(gone)
+}
+
+/// One's own details.
+#[derive(Debug, Serialize, JsonSchema)]
+struct Me {
+    staff: StaffView,
+    second_factor: SecondFactorView,
+}
+
+/// What of second factors is enrolled.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SecondFactorView {
+    totp: bool,
+    security_keys: i64,
+    recovery_codes_left: i64,
+    /// The setting or the role wants one.
+    required: bool,
+}
+
+async fn get(State(app): State<App>, member: Member) -> Result<Json<Me>, Problem> {
+    let mut view = app.read().await?;
+    let staff = staff::find(&mut view, member.session.staff()).await?.ok_or_else(gone)?;
+    let login = own_login(&mut view, &member).await?;
+    let enrolled = second_factor::enrolled(&mut view, login.id).await?;
+    let required = second_factor::is_required(&mut view, &login, &app.settings()).await?;
+    let second_factor = SecondFactorView {
+        totp: enrolled.totp,
+        security_keys: enrolled.security_keys,
+        recovery_codes_left: enrolled.recovery_codes_left,
+        required,
+    };
+    Ok(Json(Me { staff: staff.into(), second_factor }))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangePassword {
+    /// 15 to 256 characters, 8 at least where a second factor is enrolled; common ones and one's own names are refused.
+    password: Password,
+}
+
+/// Judges a new password of `login`'s and hashes it.
+pub(super) async fn judge(
+    app: &App,
+    login: &Login,
+    has_second_factor: bool,
+    settings: &Settings,
+    password: Password,
+) -> Result<NewPassword, Problem> {
+    let mut turn = app.hasher().turn().await?;
+    let mut own_words: Vec<_> = login.own_words().into_iter().map(str::to_owned).collect();
+    own_words.push(app.config().company_name.clone());
+    let least = logins::least_length(login.audience, has_second_factor, settings);
+    // Whether it could stand alone, too: with a second factor a shorter and a weaker one will do.
+    let alone = logins::least_length(login.audience, false, settings);
+    let needs_factor = turn.check(password.clone(), alone, own_words.clone()).await.is_err();
+    if needs_factor {
+        turn.check(password.clone(), least, own_words).await?;
+    }
+    if turn.verify(password.clone(), login.password_hash.clone()).await.is_right() {
+        return Err(Problem::with_detail(
+            Code::PasswordRefused,
+            "This is the password that is to be replaced.",
+        ));
+    }
+    Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
+}
+
+async fn change_password(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ChangePassword>,
+) -> Result<Renewed, Problem> {
+    let (settings, token) = (app.settings(), member.presented()?.token.clone());
+    let mut view = app.read().await?;
+    let login = own_login(&mut view, &member).await?;
+    let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
+    drop(view);
+    let new = judge(&app, &login, has_second_factor, &settings, body.password).await?;
+
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let session = member.session.session;
+    logins::set_password(&mut cx, &login, new, PasswordChange::Owner, Some(session)).await?;
+    let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;
+    cx.commit().await?;
+    Renewed::new(&app, &member, &started)
+}
+
+/// A seed, shown once. It counts from the first code on.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TotpEnrolment {
+    /// Base32, for typing in.
+    secret: String,
+    otpauth_url: String,
+    /// The same as a QR code: an SVG image.
+    qr_svg: String,
+}
+
+async fn begin_totp(State(app): State<App>, member: Member) -> Result<Json<TotpEnrolment>, Problem> {
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = own_login(&mut cx, &member).await?;
+    let company = app.config().company_name.as_str();
+    let enrolment = totp::begin(&mut cx, &login, company, &app.settings()).await?;
+    cx.commit().await?;
+    let otpauth_url = enrolment.otpauth_url();
+    let code = QrCode::with_error_correction_level(otpauth_url.as_bytes(), EcLevel::M);
+    let code = code.map_err(Problem::internal)?;
+    let qr_svg = code.render::<svg::Color<'_>>().min_dimensions(240, 240).build();
+    Ok(Json(TotpEnrolment {
+        secret: enrolment.secret().to_string(),
+        otpauth_url: otpauth_url.to_string(),
+        qr_svg,
+    }))
+}
+
+/// Recovery codes for whoever has no second factor yet.
+pub(super) async fn first_codes(app: &App, member: &Member) -> Result<Option<RecoveryCodes>, Problem> {
+    if second_factor::is_enrolled(&mut app.read().await?, member.session.login).await? {
+        return Ok(None);
+    }
+    Ok(Some(RecoveryCodes::new(app.hasher(), app.chance()).await?))
+}
+
+/// What its owner sees of them: those that are kept.
+pub(super) fn shown(first: bool, codes: Option<RecoveryCodes>) -> Option<Vec<String>> {
+    codes.filter(|_| first).map(|codes| codes.reveal())
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConfirmTotp {
+    /// Six digits, as the app shows them.
+    code: String,
+}
+
+/// A second factor was enrolled. The session has a new token.
+#[derive(Debug, Serialize, JsonSchema)]
+struct TotpAdded {
+    /// Shown once, with the first second factor: ten codes for whoever loses it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recovery_codes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
+    pending: Vec<Pending>,
+    #[serde(skip)]
+    new: Option<NewToken>,
+}
+
+with_cookie! {
+    TotpAdded: |answer| answer.new.take();
+}
+
+async fn confirm_totp(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ConfirmTotp>,
+) -> Result<TotpAdded, Problem> {
+    let (settings, token) = (app.settings(), member.presented()?.token.clone());
+    totp::look(&mut app.read().await?, member.session.login, &body.code).await?;
+    let codes = first_codes(&app, &member).await?;
+
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = own_login(&mut cx, &member).await?;
+    let session = member.session.session;
+    let first = totp::confirm(&mut cx, &login, session, &body.code, codes.as_ref(), &settings).await?;
+    let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;
+    cx.commit().await?;
+    let (token, pending, new) = Renewed::new(&app, &member, &started)?.parts();
+    Ok(TotpAdded { recovery_codes: shown(first, codes), token, pending, new })
+}
+
+async fn remove_totp(State(app): State<App>, member: Member) -> Result<Renewed, Problem> {
+    let (settings, token) = (app.settings(), member.presented()?.token.clone());
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = own_login(&mut cx, &member).await?;
+    totp::remove(&mut cx, &login, member.session.session, &settings).await?;
+    let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;
+    cx.commit().await?;
+    Renewed::new(&app, &member, &started)
+}
+
+/// Ten codes, shown once.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RecoveryCodesView {
+    recovery_codes: Vec<String>,
+}
+
+async fn renew_recovery_codes(
+    State(app): State<App>,
+    member: Member,
+) -> Result<Json<RecoveryCodesView>, Problem> {
+    if !second_factor::is_enrolled(&mut app.read().await?, member.session.login).await? {
+        return Err(Error::NotEnrolled.into());
+    }
+    let codes = RecoveryCodes::new(app.hasher(), app.chance()).await?;
+    let mut cx = app.begin(member.caller.clone()).await?;
+    let login = own_login(&mut cx, &member).await?;
+    recovery_codes::renew(&mut cx, &login, &codes).await?;
+    cx.commit().await?;
+    Ok(Json(RecoveryCodesView { recovery_codes: codes.reveal() }))
+}

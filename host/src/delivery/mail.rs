@@ -1,0 +1,75 @@
+//! What a mail of the outbox becomes: texts, a tone, and the link that carries its token.
+
+use frontdesk_core::{
+    outbox::{Claim, MailContent, Notice},
+    secret::Token,
+};
+
+use crate::{
+    App,
+    mail::SystemMail,
+    plugins::{Link, Notification, Recipient, Tone},
+};
+
+/// Why there is nothing to hand to the mailer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unfit {
+    #[error("its link was sealed by another master key; send a new one")]
+    Sealed,
+    #[error("its template does not render: {0}")]
+    Template(#[from] minijinja::Error),
+}
+
+/// What the mailer is told.
+pub(super) fn notification(app: &App, claim: Claim) -> Result<Notification, Unfit> {
+    let link = link(app, &claim.content, claim.token.as_ref())?;
+    let mail = SystemMail {
+        company: app.config().company_name.clone(),
+        recipient_name: claim.recipient.name.clone(),
+        content: claim.content,
+        link: link.as_ref().map(|link| link.url.clone()),
+    };
+    let texts = app.templates().render(&mail, &claim.recipient.language)?;
+    Ok(Notification {
+        id: claim.id.to_string(),
+        attempt: u32::try_from(claim.attempt).unwrap_or(u32::MAX),
+        event: claim.event,
+        at: claim.event_at.to_string(),
+        tone: tone(&mail.content),
+        title: texts.subject,
+        message: texts.text,
+        html: Some(texts.html),
+        link,
+        attributes: Vec::new(),
+        recipients: vec![Recipient {
+            name: claim.recipient.name,
+            address: claim.recipient.address,
+            locale: claim.recipient.language,
+        }],
+        data: "{}".into(),
+    })
+}
+
+/// Only what carries a token has one.
+fn link(app: &App, content: &MailContent, token: Option<&Token>) -> Result<Option<Link>, Unfit> {
+    let token = || token.ok_or(Unfit::Sealed);
+    let (label, url) = match content {
+        MailContent::StaffInvitation { .. } => ("Accept the invitation", app.invitation_link(token()?)),
+        MailContent::PasswordReset { .. } => ("Choose a new password", app.password_reset_link(token()?)),
+        MailContent::Notice { .. } => return Ok(None),
+    };
+    Ok(Some(Link { label: label.into(), url }))
+}
+
+fn tone(content: &MailContent) -> Tone {
+    match content {
+        MailContent::StaffInvitation { .. } | MailContent::PasswordReset { .. } => Tone::Info,
+        MailContent::Notice { notice, .. } => match notice {
+            Notice::SecondFactorRemoved { .. } | Notice::LoginFromNewAddress { .. } => Tone::Warning,
+            Notice::PasswordChanged { .. }
+            | Notice::SecondFactorAdded { .. }
+            | Notice::RecoveryCodeUsed { .. }
+            | Notice::RecoveryCodesRenewed => Tone::Info,
+        },
+    }
+}
