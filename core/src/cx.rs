@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::{
     db::{self, Conn, Db, Reader, Tx},
     event::Event,
-    ids::{Chance, EventId, StaffId},
+    ids::{ApiCredentialId, Chance, EventId, StaffId},
     on,
     outbox::{self, Mail},
     secret::Keyring,
@@ -42,6 +42,8 @@ pub enum Actor {
     /// Somebody who has not logged in.
     Guest,
     Staff(StaffId),
+    /// A program, for its owner.
+    Program(StaffId, ApiCredentialId),
 }
 
 /// Who acts, and from where: attribution of everything a unit of work does.
@@ -184,21 +186,22 @@ mod store {
     use super::*;
 
     pub(super) async fn insert_event(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
-        let (kind, actor) = match cx.caller.actor {
-            Actor::System => ("system", None),
-            Actor::CommandLine => ("command_line", None),
-            Actor::Guest => ("guest", None),
-            Actor::Staff(id) => ("staff", Some(id)),
+        let (kind, actor, credential) = match cx.caller.actor {
+            Actor::System => ("system", None, None),
+            Actor::CommandLine => ("command_line", None, None),
+            Actor::Guest => ("guest", None, None),
+            Actor::Staff(id) => ("staff", Some(id), None),
+            Actor::Program(id, credential) => ("program", Some(id), Some(credential)),
         };
         let address = cx.caller.address.map(|address| address.to_string());
         let data = serde_json::to_string(event).expect("events are plain data");
         let (now, request_id) = (cx.now, cx.caller.request_id.clone());
         on!(cx.db(), conn => {
             sqlx::query(
-                "INSERT INTO events (id, at, name, actor_kind, actor_id, address, request_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                "INSERT INTO events (id, at, name, actor_kind, actor_id, actor_credential_id, address, request_id, data)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
             )
-            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(address).bind(request_id).bind(data)
+            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(credential).bind(address).bind(request_id).bind(data)
             .execute(conn).await.map(|_| ())
         })?;
         Ok(())

@@ -239,6 +239,8 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (4, "second factors", include_str!("../migrations/0004_second_factors.sql")),
     (5, "master keys", include_str!("../migrations/0005_master_keys.sql")),
     (6, "recovery", include_str!("../migrations/0006_recovery.sql")),
+    (7, "staff", include_str!("../migrations/0007_staff.sql")),
+    (8, "api access", include_str!("../migrations/0008_api_access.sql")),
 ];
 
 /// A connection of the readers' pool.

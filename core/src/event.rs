@@ -8,7 +8,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    ids::{BanId, InvitationId, LoginId, RoleId, SecurityKeyId, SessionId, StaffId, TrustedAddressId},
+    ids::{
+        ApiCredentialId, ApiRoleId, BanId, DepartmentId, InvitationId, LoginId, RoleId, SecurityKeyId,
+        SessionId, StaffId, TrustedAddressId,
+    },
     logins::Audience,
     network::Network,
     time::Timestamp,
@@ -106,8 +109,8 @@ events! {
         invitation_id: InvitationId = InvitationId::from_u128(1),
         kind: &'static str = "staff",
         email: Option<String> = Some("grace@example.com".into()),
-        /// The names of the fields that changed.
-        changed: Vec<&'static str> = vec!["role_id"],
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "first_name".into(), before: "Grace".into(), after: "Joan".into() }],
     }
     /// An invitation was withdrawn.
     InvitationCancelled "invitation.cancelled" {
@@ -125,6 +128,20 @@ events! {
     }
     /// A member of staff came in.
     StaffCreated "staff.created" {
+        staff_id: StaffId = StaffId::from_u128(2),
+        username: String = "grace".into(),
+        email: String = "grace@example.com".into(),
+        role: String = "Sales".into(),
+    }
+    /// Details of a member of staff were changed, by themselves or by a colleague.
+    StaffEdited "staff.edited" {
+        staff_id: StaffId = StaffId::from_u128(2),
+        username: String = "grace".into(),
+        /// Each field that changed, before and after. Of private notes only that they changed.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "language".into(), before: "en".into(), after: "de".into() }],
+    }
+    /// A member of staff was deleted, with their sessions and API credentials.
+    StaffDeleted "staff.deleted" {
         staff_id: StaffId = StaffId::from_u128(2),
         username: String = "grace".into(),
         email: String = "grace@example.com".into(),
@@ -225,12 +242,97 @@ events! {
         audience: Audience = Audience::Staff,
         login_id: LoginId = LoginId::from_u128(2),
     }
+    /// A role was made, empty or as a duplicate.
+    RoleCreated "role.created" {
+        role_id: RoleId = RoleId::from_u128(5),
+        name: String = "Sales".into(),
+        /// Slugs.
+        permissions: Vec<String> = vec!["staff.view".into()],
+        /// The name of the role it was made after.
+        duplicate_of: Option<String> = None,
+    }
     /// A role was changed.
     RoleEdited "role.edited" {
         role_id: RoleId = RoleId::from_u128(5),
         name: String = "Sales".into(),
-        /// The names of the fields that changed.
-        changed: Vec<&'static str> = vec!["second_factor_required"],
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> =
+            vec![FieldChange { field: "second_factor_required".into(), before: false.into(), after: true.into() }],
+    }
+    /// A role was deleted; nobody had it.
+    RoleDeleted "role.deleted" {
+        role_id: RoleId = RoleId::from_u128(5),
+        name: String = "Sales".into(),
+    }
+    /// A department was made.
+    DepartmentCreated "system.department_created" {
+        department_id: DepartmentId = DepartmentId::from_u128(7),
+        name: String = "Billing".into(),
+    }
+    /// A department, its place in the order, or who is in it was changed.
+    DepartmentEdited "system.department_edited" {
+        department_id: DepartmentId = DepartmentId::from_u128(7),
+        name: String = "Billing".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "hidden".into(), before: false.into(), after: true.into() }],
+    }
+    /// A department was deleted.
+    DepartmentDeleted "system.department_deleted" {
+        department_id: DepartmentId = DepartmentId::from_u128(7),
+        name: String = "Billing".into(),
+    }
+    /// An API role was made.
+    ApiRoleCreated "api.role_created" {
+        api_role_id: ApiRoleId = ApiRoleId::from_u128(8),
+        name: String = "Provisioning".into(),
+        /// Ids of operations, as in the API's description.
+        operations: Vec<String> = vec!["listStaff".into()],
+    }
+    /// An API role was changed.
+    ApiRoleEdited "api.role_edited" {
+        api_role_id: ApiRoleId = ApiRoleId::from_u128(8),
+        name: String = "Provisioning".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> =
+            vec![FieldChange { field: "name".into(), before: "Billing".into(), after: "Provisioning".into() }],
+    }
+    /// An API role was deleted, and so taken from its credentials.
+    ApiRoleDeleted "api.role_deleted" {
+        api_role_id: ApiRoleId = ApiRoleId::from_u128(8),
+        name: String = "Provisioning".into(),
+    }
+    /// An API credential was made.
+    ApiCredentialCreated "api.credential_created" {
+        api_credential_id: ApiCredentialId = ApiCredentialId::from_u128(9),
+        /// Public, like a username.
+        identifier: String = "fdk_9d4kq2mx7c1n5bv8".into(),
+        /// Who it acts for.
+        staff_id: StaffId = StaffId::from_u128(2),
+        /// The names of its API roles.
+        api_roles: Vec<String> = vec!["Provisioning".into()],
+    }
+    /// An API credential was changed.
+    ApiCredentialEdited "api.credential_edited" {
+        api_credential_id: ApiCredentialId = ApiCredentialId::from_u128(9),
+        identifier: String = "fdk_9d4kq2mx7c1n5bv8".into(),
+        staff_id: StaffId = StaffId::from_u128(2),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> =
+            vec![FieldChange { field: "description".into(), before: "".into(), after: "The billing system".into() }],
+    }
+    /// An API credential got a new secret.
+    ApiCredentialRotated "api.credential_rotated" {
+        api_credential_id: ApiCredentialId = ApiCredentialId::from_u128(9),
+        identifier: String = "fdk_9d4kq2mx7c1n5bv8".into(),
+        staff_id: StaffId = StaffId::from_u128(2),
+        /// Until when the old secret works, too; null: it is dead.
+        previous_until: Option<Timestamp> = Some(Timestamp::from_millis(1_795_301_148_120)),
+    }
+    /// An API credential ended: it was deleted, or its owner was disabled or deleted.
+    ApiCredentialDeleted "api.credential_deleted" {
+        api_credential_id: ApiCredentialId = ApiCredentialId::from_u128(9),
+        identifier: String = "fdk_9d4kq2mx7c1n5bv8".into(),
+        staff_id: StaffId = StaffId::from_u128(2),
     }
     /// Settings were changed.
     SettingsChanged "system.settings_changed" {
@@ -276,6 +378,48 @@ events! {
     MasterKeyRotated "system.master_key_rotated" {
         from: String = "0f1e2d3c4b5a6978".into(),
         to: String = "8796a5b4c3d2e1f0".into(),
+    }
+}
+
+/// A field, before and after.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct FieldChange {
+    pub field: String,
+    pub before: serde_json::Value,
+    pub after: serde_json::Value,
+}
+
+/// The fields that a change changed, collected one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Changes(Vec<FieldChange>);
+
+impl Changes {
+    /// Takes note of a field if it is another one now.
+    pub(crate) fn note<T: Serialize + PartialEq>(&mut self, field: &str, before: &T, after: &T) {
+        if before != after {
+            let [before, after] =
+                [before, after].map(|value| serde_json::to_value(value).unwrap_or_default());
+            self.0.push(FieldChange { field: field.into(), before, after });
+        }
+    }
+
+    /// The same for what nobody else is to read: that it changed, not how.
+    pub(crate) fn note_private<T: PartialEq>(&mut self, field: &str, before: &T, after: &T) {
+        if before != after {
+            self.0.push(FieldChange {
+                field: field.into(),
+                before: "[private]".into(),
+                after: "[private]".into(),
+            });
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn into_list(self) -> Vec<FieldChange> {
+        self.0
     }
 }
 

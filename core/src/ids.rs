@@ -144,6 +144,12 @@ ids! {
     ResetRequestId,
     /// A link by which a password is set anew.
     PasswordResetId,
+    /// A department.
+    DepartmentId,
+    /// A set of operations that programs may call.
+    ApiRoleId,
+    /// What a program authenticates with.
+    ApiCredentialId,
     /// An invitation, of staff or to an account.
     InvitationId,
     /// A network that is kept out.

@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    authority,
     cx::Reads,
     db,
     ids::{InvitationId, RoleId, StaffId},
@@ -27,8 +28,7 @@ use crate::{
 pub use accept::{Accepted, StaffAcceptance, accept_staff};
 pub use first::first_administrator;
 pub use staff::{
-    Inviter, Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list,
-    resend,
+    Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list, resend,
 };
 
 /// How long a link lives, to the millisecond: at this age it is dead.
@@ -132,9 +132,8 @@ pub enum Error {
     Cancelled,
     #[error("some fields are wrong")]
     Invalid(Invalid),
-    /// The role permits what the inviter may not.
-    #[error("the role goes beyond the inviter's own permissions")]
-    BeyondOwnPermissions,
+    #[error(transparent)]
+    Refused(#[from] authority::Refused),
     #[error("somebody has that username")]
     UsernameTaken,
     #[error("a member of staff has that email address")]

@@ -2,17 +2,17 @@
 
 use super::{Error, LIFETIME, StaffInvitation, Status, store};
 use crate::{
+    authority::Authority,
     cx::{Cx, Reads},
     db,
-    event::{InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
-    ids::{InvitationId, RoleId, StaffId},
+    event::{Changes, InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
+    ids::{InvitationId, RoleId},
     invalid::{self, Checked, Invalid},
     logins::{self, Audience},
     outbox::{self, Mail, MailContent, Recipient},
     page::{Page, PageRequest},
-    roles::{self, PermissionSet, Rights, Role},
+    roles::{self, Role},
     secret::Token,
-    sessions::Authenticated,
     staff as people,
 };
 
@@ -99,41 +99,21 @@ impl StaffInvitationChange {
     }
 }
 
-/// Who invites, and what they can give.
-#[derive(Clone, Copy, Debug)]
-pub struct Inviter {
-    /// None: the command line, which can give everything.
-    staff: Option<StaffId>,
-    rights: Rights,
-}
-
-impl Inviter {
-    pub fn command_line() -> Self {
-        Self { staff: None, rights: Rights { everything: true, permissions: PermissionSet::all() } }
-    }
-}
-
-impl From<&Authenticated> for Inviter {
-    fn from(session: &Authenticated) -> Self {
-        Self { staff: Some(session.staff()), rights: session.rights }
-    }
-}
-
 /// Invites somebody to become a member of staff.
 pub async fn invite_staff(
     cx: &mut Cx,
-    by: impl Into<Inviter>,
+    by: &Authority,
     new: Checked<NewStaffInvitation>,
 ) -> Result<Link, Error> {
     let NewStaffInvitation { email, role_id, username, first_name, last_name, language } = new.0;
     let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.into());
-    let by = by.into();
-    let role = role_to_give(cx, &by.rights, role_id).await?;
+    let by = by.again(cx).await?;
+    let role = role_to_give(cx, &by, role_id).await?;
     refuse_taken(cx, Some(&email), username.as_deref()).await?;
 
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(LIFETIME);
-    store::insert(cx, id, &token.hash(), &email, &language, by.staff, expires_at).await?;
+    store::insert(cx, id, &token.hash(), &email, &language, by.staff(), expires_at).await?;
     store::insert_staff_part(cx, id, role.id, [&username, &first_name, &last_name].map(Option::as_deref))
         .await?;
 
@@ -145,7 +125,7 @@ pub async fn invite_staff(
 }
 
 /// Makes a new link, good for seven days, and kills the old one, expired or not.
-pub async fn resend(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<Link, Error> {
+pub async fn resend(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<Link, Error> {
     let before = open(cx, by, id).await?;
     let token = renew(cx, &before).await?;
     let invitation = find(cx, id).await?;
@@ -159,7 +139,7 @@ pub async fn resend(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result
 /// had it is not the one who is invited.
 pub async fn change_staff(
     cx: &mut Cx,
-    by: &Authenticated,
+    by: &Authority,
     id: InvitationId,
     Checked(change): Checked<StaffInvitationChange>,
 ) -> Result<(StaffInvitation, Option<Token>), Error> {
@@ -169,7 +149,7 @@ pub async fn change_staff(
         after.email = Some(email);
     }
     if let Some(role) = change.role_id {
-        after.role_id = role_to_give(cx, &by.rights, role).await?.id;
+        after.role_id = role_to_give(cx, by, role).await?.id;
     }
     after.username = change.username.unwrap_or(after.username);
     after.first_name = change.first_name.unwrap_or(after.first_name);
@@ -184,20 +164,23 @@ pub async fn change_staff(
         after.username.as_deref().filter(|_| renamed),
     )
     .await?;
-    let changed = [
-        ("email", readdressed),
-        ("role_id", after.role_id != before.role_id),
-        ("username", renamed),
-        ("first_name", after.first_name != before.first_name),
-        ("last_name", after.last_name != before.last_name),
-        ("language", after.language != before.language),
-    ];
-    let changed: Vec<_> = changed.into_iter().filter(|(_, did)| *did).map(|(field, _)| field).collect();
+    let mut changed = Changes::default();
+    changed.note("email", &before.email, &after.email);
+    changed.note("role_id", &before.role_id, &after.role_id);
+    changed.note("username", &before.username, &after.username);
+    changed.note("first_name", &before.first_name, &after.first_name);
+    changed.note("last_name", &before.last_name, &after.last_name);
+    changed.note("language", &before.language, &after.language);
     if changed.is_empty() {
         return Ok((before, None));
     }
     store::update(cx, &after).await?;
-    let edited = InvitationEdited { invitation_id: id, kind: "staff", email: after.email, changed };
+    let edited = InvitationEdited {
+        invitation_id: id,
+        kind: "staff",
+        email: after.email,
+        changed: changed.into_list(),
+    };
     if !readdressed {
         cx.emit(edited).await?;
         return Ok((find(cx, id).await?, None));
@@ -210,7 +193,7 @@ pub async fn change_staff(
 }
 
 /// Kills the link for good.
-pub async fn cancel(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<(), Error> {
+pub async fn cancel(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<(), Error> {
     let invitation = open(cx, by, id).await?;
     store::cancel(cx, id).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
@@ -219,7 +202,7 @@ pub async fn cancel(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result
 }
 
 /// Locks the invitation, so that it cannot be accepted meanwhile, and refuses one that is over or beyond `by`.
-async fn open(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<StaffInvitation, Error> {
+async fn open(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<StaffInvitation, Error> {
     store::lock(cx, id).await?;
     let invitation = find(cx, id).await?;
     match invitation.status(cx.now()) {
@@ -227,9 +210,7 @@ async fn open(cx: &mut Cx, by: &Authenticated, id: InvitationId) -> Result<Staff
         Status::Accepted => return Err(Error::Used),
         Status::Cancelled => return Err(Error::Cancelled),
     }
-    if !by.rights.covers(&invitation.role_rights) {
-        return Err(Error::BeyondOwnPermissions);
-    }
+    by.again(cx).await?.covers(&invitation.role_rights)?;
     Ok(invitation)
 }
 
@@ -243,11 +224,14 @@ async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
     Ok(token)
 }
 
-async fn role_to_give(cx: &mut Cx, by: &Rights, id: RoleId) -> Result<Role, Error> {
+async fn role_to_give(cx: &mut Cx, by: &Authority, id: RoleId) -> Result<Role, Error> {
+    // So that it can neither go nor come to permit more before this is kept.
+    roles::lock(cx, id).await?;
     let role = roles::find(cx, id).await?.ok_or_else(|| {
         Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
     })?;
-    if by.covers(&role.rights) { Ok(role) } else { Err(Error::BeyondOwnPermissions) }
+    by.covers(&role.rights)?;
+    Ok(role)
 }
 
 async fn refuse_taken(cx: &mut Cx, email: Option<&str>, username: Option<&str>) -> Result<(), Error> {

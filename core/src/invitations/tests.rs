@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::{
+    authority,
     cx::{Actor, Caller, Cx, Service},
     logins::Audience,
     outbox,
@@ -78,7 +79,7 @@ fn to(email: &str, role_id: RoleId) -> NewStaffInvitation {
 
 async fn invite(service: &Service, by: &Authenticated, new: NewStaffInvitation) -> Result<Link, Error> {
     let mut cx = begin(service).await;
-    let link = invite_staff(&mut cx, by, new.checked()?).await?;
+    let link = invite_staff(&mut cx, &by.into(), new.checked()?).await?;
     cx.commit().await?;
     Ok(link)
 }
@@ -115,7 +116,7 @@ async fn a_link_works_for_seven_days_to_the_millisecond() {
         assert!(matches!(try_accept(service, &link.token, names("grace")).await, Err(Error::Expired)));
 
         let mut cx = begin(service).await;
-        let again = resend(&mut cx, &by, link.invitation.id).await.unwrap();
+        let again = resend(&mut cx, &(&by).into(), link.invitation.id).await.unwrap();
         cx.commit().await.unwrap();
         test.clock.advance(LIFETIME - MILLI);
         assert!(matches!(try_accept(service, &link.token, names("grace")).await, Err(Error::Replaced)));
@@ -203,16 +204,22 @@ async fn nobody_invites_into_a_role_beyond_their_own() {
         let accepted = try_accept(service, &link.token, names("grace")).await.unwrap();
         let grace = who(service, &accepted.session).await;
         let up = invite(service, &grace, to("x@example.com", FULL_ADMINISTRATOR)).await;
-        assert!(matches!(up, Err(Error::BeyondOwnPermissions)));
+        assert!(matches!(up, Err(Error::Refused(authority::Refused::Beyond))));
         invite(service, &grace, to("y@example.com", NO_PERMISSIONS)).await.unwrap();
         let mut cx = begin(service).await;
         let id = boss.invitation.id;
-        assert!(matches!(resend(&mut cx, &grace, id).await, Err(Error::BeyondOwnPermissions)));
-        assert!(matches!(cancel(&mut cx, &grace, id).await, Err(Error::BeyondOwnPermissions)));
+        assert!(matches!(
+            resend(&mut cx, &(&grace).into(), id).await,
+            Err(Error::Refused(authority::Refused::Beyond))
+        ));
+        assert!(matches!(
+            cancel(&mut cx, &(&grace).into(), id).await,
+            Err(Error::Refused(authority::Refused::Beyond))
+        ));
         let change = StaffInvitationChange { email: Some("mine@example.com".into()), ..Default::default() };
         assert!(matches!(
-            change_staff(&mut cx, &grace, id, change.checked().unwrap()).await,
-            Err(Error::BeyondOwnPermissions)
+            change_staff(&mut cx, &(&grace).into(), id, change.checked().unwrap()).await,
+            Err(Error::Refused(authority::Refused::Beyond))
         ));
         drop(cx);
         test.finish().await;
@@ -227,11 +234,14 @@ async fn a_new_address_gets_a_new_link_and_the_old_one_dies() {
         let mut cx = begin(service).await;
         let change = StaffInvitationChange { first_name: Some(None), ..Default::default() };
         let (changed, token) =
-            change_staff(&mut cx, &by, link.invitation.id, change.checked().unwrap()).await.unwrap();
+            change_staff(&mut cx, &(&by).into(), link.invitation.id, change.checked().unwrap())
+                .await
+                .unwrap();
         assert!(token.is_none() && changed.first_name.is_none());
         let change = StaffInvitationChange { email: Some("grace@example.com".into()), ..Default::default() };
-        let (_, token) =
-            change_staff(&mut cx, &by, link.invitation.id, change.checked().unwrap()).await.unwrap();
+        let (_, token) = change_staff(&mut cx, &(&by).into(), link.invitation.id, change.checked().unwrap())
+            .await
+            .unwrap();
         cx.commit().await.unwrap();
         assert!(matches!(looked_up(service, &link.token).await, Err(Error::Replaced)));
         assert_eq!(
@@ -249,12 +259,12 @@ async fn a_cancelled_link_is_dead_and_its_mail_stays_unsent() {
         let link = invite(service, &by, to("grace@example.com", NO_PERMISSIONS)).await.unwrap();
         assert!(waiting(service).await);
         let mut cx = begin(service).await;
-        cancel(&mut cx, &by, link.invitation.id).await.unwrap();
+        cancel(&mut cx, &(&by).into(), link.invitation.id).await.unwrap();
         cx.commit().await.unwrap();
         assert!(matches!(try_accept(service, &link.token, names("grace")).await, Err(Error::Cancelled)));
         assert!(!waiting(service).await);
         let mut cx = begin(service).await;
-        assert!(matches!(resend(&mut cx, &by, link.invitation.id).await, Err(Error::Cancelled)));
+        assert!(matches!(resend(&mut cx, &(&by).into(), link.invitation.id).await, Err(Error::Cancelled)));
         drop(cx);
         test.finish().await;
     }
@@ -267,7 +277,8 @@ async fn what_is_rolled_back_sends_nothing() {
         let before = rows(service).await;
         let mut cx = begin(service).await;
         let link =
-            invite_staff(&mut cx, &by, to("grace@example.com", NO_PERMISSIONS).checked().unwrap()).await;
+            invite_staff(&mut cx, &(&by).into(), to("grace@example.com", NO_PERMISSIONS).checked().unwrap())
+                .await;
         let token = link.unwrap().token;
         drop(cx);
         assert!(!waiting(service).await);

@@ -89,6 +89,13 @@ pub enum Notice {
     },
     /// The codes before are dead.
     RecoveryCodesRenewed,
+    /// Goes to the address before.
+    EmailChanged {
+        by: ChangedBy,
+    },
+    ApiCredentialCreated {
+        by: ChangedBy,
+    },
     LoginFromNewAddress {
         /// The `User-Agent` as it came. Whoever logged in chose it, so it is never shown word for word.
         client: Option<String>,
@@ -118,6 +125,14 @@ pub enum Factor {
     },
     /// Whatever there was.
     All,
+}
+
+text_enum! {
+    /// Who changed something of somebody's login.
+    pub enum ChangedBy {
+        Owner => "self",
+        Colleague => "colleague",
+    }
 }
 
 text_enum! {
@@ -190,6 +205,8 @@ impl Notice {
             Self::SecondFactorRemoved { .. } => "second_factor_removed",
             Self::RecoveryCodeUsed { .. } => "recovery_code_used",
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
+            Self::EmailChanged { .. } => "email_changed",
+            Self::ApiCredentialCreated { .. } => "api_credential_created",
             Self::LoginFromNewAddress { .. } => "login_from_new_address",
         }
     }
@@ -205,6 +222,7 @@ impl Notice {
                 RemovedBy::Owner => true,
                 RemovedBy::Colleague | RemovedBy::CommandLine => false,
             },
+            Self::EmailChanged { by } | Self::ApiCredentialCreated { by } => *by == ChangedBy::Owner,
             Self::SecondFactorAdded { .. }
             | Self::RecoveryCodeUsed { .. }
             | Self::RecoveryCodesRenewed

@@ -8,7 +8,7 @@ mod store;
 
 use std::time::Duration;
 
-pub use mail::{Factor, Mail, MailContent, Notice, PasswordChange, Recipient, RemovedBy};
+pub use mail::{ChangedBy, Factor, Mail, MailContent, Notice, PasswordChange, Recipient, RemovedBy};
 
 use crate::{
     cx::{Cx, Reads},

@@ -8,13 +8,13 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    authority::{self, Authority},
     cx::{Cx, Reads},
     db,
-    event::RoleEdited,
+    event::{Changes, RoleEdited},
     ids::RoleId,
     invalid::fold,
     page::{Page, PageRequest},
-    sessions::Authenticated,
     time::Timestamp,
 };
 
@@ -47,10 +47,20 @@ macro_rules! permissions {
 
 permissions! {
     StaffView "staff.view" "Staff" "View staff" "See the members of staff and who is online.";
+    StaffCreate "staff.create" "Staff" "Create staff" "Create members of staff with a username and a password.";
     StaffInvite "staff.invite" "Staff" "Invite staff" "Invite members of staff, and resend, change and cancel their invitations.";
+    StaffEdit "staff.edit" "Staff" "Edit staff" "Change the details, the role, the departments and the password of members of staff.";
+    StaffDisable "staff.disable" "Staff" "Disable staff" "Shut members of staff out, and let them in again.";
+    StaffDelete "staff.delete" "Staff" "Delete staff" "Delete members of staff for good.";
     StaffSecurity "staff.security" "Staff" "Help staff back in" "Send colleagues a link to set their password anew, and remove their second factor.";
-    RolesView "roles.view" "Staff" "View roles" "See the roles of staff and what they permit.";
-    RolesEdit "roles.edit" "Staff" "Edit roles" "Change roles whose permissions one has oneself.";
+    StaffNotes "staff.notes" "Staff" "Private notes" "See and change the private notes of members of staff.";
+    RolesView "roles.view" "Roles" "View roles" "See the roles of staff, who has them and what they permit.";
+    RolesEdit "roles.edit" "Roles" "Edit roles" "Create, change and delete roles whose permissions one has oneself.";
+    DepartmentsView "departments.view" "Departments" "View departments" "See the departments and who is in them.";
+    DepartmentsEdit "departments.edit" "Departments" "Edit departments" "Create, change, order and delete departments, and say who is in them.";
+    ApiAccess "api.access" "API access" "Use the API" "Have API credentials: without it one's own refuse to work.";
+    ApiView "api.view" "API access" "View API access" "See API roles and whose API credentials there are.";
+    ApiEdit "api.edit" "API access" "Edit API access" "Create, change, rotate and delete API roles and API credentials within one's own permissions.";
     BansView "bans.view" "Security" "View bans" "See which addresses are banned and which are trusted.";
     BansManage "bans.manage" "Security" "Manage bans" "Ban addresses, lift bans, and say which addresses are trusted.";
     SettingsView "settings.view" "Settings" "View settings" "See how the service is set.";
@@ -83,6 +93,10 @@ impl PermissionSet {
 
     pub fn is_within(self, other: Self) -> bool {
         self.0 & !other.0 == 0
+    }
+
+    fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
     }
 
     pub fn iter(self) -> impl Iterator<Item = Permission> {
@@ -132,8 +146,14 @@ impl Rights {
         self.permissions.has(permission)
     }
 
+    /// The same, as far as a program may use them: never everything, which would hold what it does not name.
+    pub(crate) fn limited_to(self, most: Option<PermissionSet>) -> Self {
+        let Some(most) = most else { return self };
+        Self { everything: false, permissions: self.permissions.and(most) }
+    }
+
     /// Nobody gives what they do not have.
-    pub fn covers(&self, other: &Rights) -> bool {
+    pub(crate) fn covers(&self, other: &Rights) -> bool {
         self.everything || (!other.everything && other.permissions.is_within(self.permissions))
     }
 }
@@ -164,13 +184,17 @@ pub async fn list(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<
     Ok(request.page(rows, total, |role| (role.created_at, role.id.into())))
 }
 
+/// Holds a role until the transaction ends: it neither goes nor changes, and nobody is put into it meanwhile.
+pub(crate) async fn lock(cx: &mut Cx, id: RoleId) -> Result<(), db::Error> {
+    store::lock(cx, id).await
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("there is no such role")]
     Unknown,
-    /// Nobody changes a role that permits what they may not.
-    #[error("the role goes beyond the caller's own permissions")]
-    BeyondOwnPermissions,
+    #[error(transparent)]
+    Refused(#[from] authority::Refused),
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -178,17 +202,17 @@ pub enum Error {
 /// Sets whether a role's members must have a second factor. Whoever has none enrols at the next login.
 pub async fn require_second_factor(
     cx: &mut Cx,
-    by: &Authenticated,
+    by: &Authority,
     id: RoleId,
     required: bool,
 ) -> Result<Role, Error> {
+    lock(cx, id).await?;
     let role = find(cx, id).await?.ok_or(Error::Unknown)?;
-    if !by.rights.covers(&role.rights) {
-        return Err(Error::BeyondOwnPermissions);
-    }
+    by.again(cx).await?.over_role(id, &role.rights)?;
     if store::require_second_factor(cx, id, required).await? {
-        let changed = vec!["second_factor_required"];
-        cx.emit(RoleEdited { role_id: id, name: role.name.clone(), changed }).await?;
+        let mut changed = Changes::default();
+        changed.note("second_factor_required", &role.second_factor_required, &required);
+        cx.emit(RoleEdited { role_id: id, name: role.name.clone(), changed: changed.into_list() }).await?;
     }
     Ok(Role { second_factor_required: required, ..role })
 }

@@ -49,6 +49,13 @@ pub(super) async fn find_by_name(db: Conn<'_>, folded: &str) -> Result<Option<Ro
     Ok(row.map(Role::from))
 }
 
+pub(super) async fn lock(cx: &mut Cx, id: RoleId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE roles SET everything = everything WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
 /// False if it was so before.
 pub(super) async fn require_second_factor(
     cx: &mut Cx,

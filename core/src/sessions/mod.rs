@@ -16,7 +16,7 @@ use crate::{
     cx::{Cx, Reads},
     db,
     event::{SessionChallenged, SessionConfirmed, SessionEnded, SessionRefused, SessionStarted},
-    ids::{LoginId, SessionId, StaffId},
+    ids::{LoginId, RoleId, SessionId, StaffId},
     limits,
     logins::{self, Audience, Login},
     outbox::{Mail, Notice},
@@ -89,7 +89,11 @@ pub struct Authenticated {
     pub audience: Audience,
     pub login: LoginId,
     /// None for users.
+    pub role: Option<RoleId>,
+    /// None for users.
     pub rights: Rights,
+    /// How many records a page of a list has, if they chose.
+    pub records_per_page: Option<i64>,
     /// What must be done before anything else works.
     pub pending: Vec<Pending>,
     pub started_at: Timestamp,

@@ -2,7 +2,7 @@ use super::{Authenticated, Client, Listed, Pending, State};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Arg, Conn, Sql},
-    ids::{LoginId, SessionId},
+    ids::{LoginId, RoleId, SessionId},
     logins::{Audience, Login},
     on,
     page::{PageColumns, PageRequest},
@@ -26,12 +26,16 @@ struct Row {
 struct StaffRow {
     #[sqlx(flatten)]
     session: Row,
+    role_id: RoleId,
+    records_per_page: Option<i64>,
     everything: bool,
     permissions: String,
 }
 
 fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated {
     Authenticated {
+        role: None,
+        records_per_page: None,
         session: row.id,
         audience,
         login: row.login_id,
@@ -48,7 +52,7 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
 pub(super) async fn find_staffs(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {
     let row: Option<StaffRow> = on!(db, conn => {
         sqlx::query_as(
-            "SELECT e.id, e.login_id, e.pending, r.everything, r.permissions, e.created_at, e.last_seen_at,
+            "SELECT e.id, e.login_id, e.pending, s.role_id, s.records_per_page, r.everything, r.permissions, e.created_at, e.last_seen_at,
                 e.expires_at, e.confirmed_at
              FROM sessions e JOIN logins l ON l.id = e.login_id JOIN staff s ON s.id = l.id JOIN roles r ON r.id = s.role_id
              WHERE e.token_hash = $1 AND e.audience = 'staff' AND e.state <> 'challenge' AND NOT l.disabled",
@@ -57,7 +61,12 @@ pub(super) async fn find_staffs(db: Conn<'_>, token: &TokenHash) -> Result<Optio
     })?;
     Ok(row.map(|row| {
         let rights = Rights::from_columns(row.everything, &row.permissions);
-        authenticated(row.session, Audience::Staff, rights)
+        let (role, records_per_page) = (row.role_id, row.records_per_page);
+        Authenticated {
+            role: Some(role),
+            records_per_page,
+            ..authenticated(row.session, Audience::Staff, rights)
+        }
     }))
 }
 

@@ -10,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
+    authority::Authority,
     cx::{Actor, Caller, Reads},
     invalid::fold,
     limits::{self, Attempt, Refused, Step},
@@ -58,6 +59,8 @@ pub(super) struct Member {
     /// See [`Guest::countable`].
     pub countable: bool,
     pub session: Arc<Authenticated>,
+    /// What the caller may do to others.
+    pub authority: Authority,
     /// The token of this request, and how it came: a new one goes the same way. None for requests of widgets.
     presented: Option<Presented>,
     pub client: Client,
@@ -268,7 +271,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
         let Guest { caller, countable, client } = Guest::from_request_parts(parts, state).await?;
         let presented = parts.extensions.get::<Presented>().cloned();
         let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
-        Ok(Self { caller, countable, session, presented, client })
+        let authority = Authority::from(&*session);
+        Ok(Self { caller, countable, session, authority, presented, client })
     }
 }
 

@@ -78,10 +78,7 @@ impl From<Error> for Problem {
                 Self::with_detail(Code::InvitationCancelled, "If that is a mistake, ask for a new one.")
             }
             Error::Invalid(invalid) => invalid.into(),
-            Error::BeyondOwnPermissions => Self::with_detail(
-                Code::BeyondOwnPermissions,
-                "Nobody gives what they do not have: choose a role whose permissions you have yourself.",
-            ),
+            Error::Refused(refused) => refused.into(),
             Error::UsernameTaken => Self::with_detail(Code::UsernameTaken, "Choose another username."),
             Error::EmailTaken => {
                 Self::with_detail(Code::EmailTaken, "Every member of staff has an address of their own.")

@@ -12,7 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
-    db,
+    authority, db,
     invalid::{FieldError, Invalid},
     limits, password,
     roles::Permission,
@@ -75,8 +75,8 @@ codes! {
     ConfirmationRequired 403 "confirmation_required" "Give your password again first";
     /// The password given to confirm was wrong.
     ConfirmationRefused 403 "confirmation_refused" "The password is wrong";
-    /// Nobody gives what they do not have.
-    BeyondOwnPermissions 403 "beyond_own_permissions" "That role permits more than your own";
+    /// Nobody gives or takes what they do not have.
+    BeyondOwnPermissions 403 "beyond_own_permissions" "That goes beyond your own permissions";
     /// A change by cookie, or without a login, came from a page that is not ours.
     OriginRefused 403 "origin_refused" "The request came from another site";
     /// No such route, or no such thing.
@@ -89,6 +89,8 @@ codes! {
     InvitationUsed 409 "invitation_used" "The invitation was accepted before";
     /// What is done to colleagues is not done to oneself.
     OwnLogin 409 "own_login" "This is your own login";
+    /// It is the role that the caller has.
+    OwnRole 409 "own_role" "This is your own role";
     /// Whoever it is about is disabled.
     LoginDisabled 409 "login_disabled" "They are disabled";
     /// The email address must be verified first.
@@ -315,6 +317,27 @@ impl From<limits::Refused> for Problem {
 impl From<password::Refused> for Problem {
     fn from(refused: password::Refused) -> Self {
         Self::with_detail(Code::PasswordRefused, refused.to_string())
+    }
+}
+
+impl From<authority::Refused> for Problem {
+    fn from(refused: authority::Refused) -> Self {
+        match refused {
+            authority::Refused::Beyond => Self::with_detail(
+                Code::BeyondOwnPermissions,
+                "It permits what you may not yourself: ask somebody whose role permits it.",
+            ),
+            authority::Refused::OwnLogin => Self::with_detail(
+                Code::OwnLogin,
+                "What is done to colleagues is not done to oneself; /v1/admin/me is for one's own.",
+            ),
+            authority::Refused::OwnRole => Self::with_detail(
+                Code::OwnRole,
+                "Nobody changes the role they have: ask somebody with another one.",
+            ),
+            authority::Refused::Gone => Self::new(Code::LoginRequired),
+            authority::Refused::Db(error) => error.into(),
+        }
     }
 }
 

@@ -104,9 +104,7 @@ impl From<roles::Error> for Problem {
     fn from(error: roles::Error) -> Self {
         match error {
             roles::Error::Unknown => Self::new(Code::NotFound),
-            roles::Error::BeyondOwnPermissions => {
-                Self::with_detail(Code::BeyondOwnPermissions, "It permits what your own role does not.")
-            }
+            roles::Error::Refused(refused) => refused.into(),
             roles::Error::Db(error) => error.into(),
         }
     }
@@ -120,7 +118,7 @@ async fn change(
 ) -> Result<Json<RoleView>, Problem> {
     let mut cx = app.begin(member.caller).await?;
     let role = match body.second_factor_required {
-        Some(required) => roles::require_second_factor(&mut cx, &member.session, id, required).await?,
+        Some(required) => roles::require_second_factor(&mut cx, &member.authority, id, required).await?,
         None => roles::find(&mut cx, id).await?.ok_or(roles::Error::Unknown)?,
     };
     cx.commit().await?;

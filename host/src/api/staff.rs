@@ -183,15 +183,8 @@ async fn online(
 
 /// A colleague whom the caller may help: somebody else, who may nothing that the caller may not.
 async fn colleague(cx: &mut Cx, member: &Member, id: StaffId) -> Result<Login, Problem> {
-    if id == member.session.staff() {
-        let detail = "PUT /v1/admin/me/password and DELETE /v1/admin/me/totp are for one's own.";
-        return Err(Problem::with_detail(Code::OwnLogin, detail));
-    }
     let staff = staff::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    if !member.session.rights.covers(&staff.rights) {
-        let detail = "Their role permits what yours does not: ask somebody whose role does.";
-        return Err(Problem::with_detail(Code::BeyondOwnPermissions, detail));
-    }
+    member.authority.again(cx).await?.over_colleague(id, &staff.rights)?;
     logins::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 

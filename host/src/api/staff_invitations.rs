@@ -186,7 +186,7 @@ struct InviteStaff {
 
 async fn create(
     State(app): State<App>,
-    Member { caller, session, .. }: Member,
+    Member { caller, authority, .. }: Member,
     Json(body): Json<InviteStaff>,
 ) -> Result<Created<StaffInvitationView>, Problem> {
     let new = NewStaffInvitation {
@@ -199,7 +199,7 @@ async fn create(
     }
     .checked()?;
     let mut cx = app.begin(caller).await?;
-    let made = invitations::invite_staff(&mut cx, &*session, new).await?;
+    let made = invitations::invite_staff(&mut cx, &authority, new).await?;
     cx.commit().await?;
     Ok(Created(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }
@@ -222,7 +222,7 @@ struct ChangeStaffInvitation {
 
 async fn change(
     State(app): State<App>,
-    Member { caller, session, .. }: Member,
+    Member { caller, authority, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
     Json(body): Json<ChangeStaffInvitation>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
@@ -236,7 +236,7 @@ async fn change(
     }
     .checked()?;
     let mut cx = app.begin(caller).await?;
-    let (invitation, token) = invitations::change_staff(&mut cx, &session, id, change).await?;
+    let (invitation, token) = invitations::change_staff(&mut cx, &authority, id, change).await?;
     cx.commit().await?;
     let view = StaffInvitationView::new(invitation, app.now());
     Ok(Json(match token {
@@ -247,22 +247,22 @@ async fn change(
 
 async fn cancel(
     State(app): State<App>,
-    Member { caller, session, .. }: Member,
+    Member { caller, authority, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = app.begin(caller).await?;
-    invitations::cancel(&mut cx, &session, id).await?;
+    invitations::cancel(&mut cx, &authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }
 
 async fn resend(
     State(app): State<App>,
-    Member { caller, session, .. }: Member,
+    Member { caller, authority, .. }: Member,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
     let mut cx = app.begin(caller).await?;
-    let made = invitations::resend(&mut cx, &session, id).await?;
+    let made = invitations::resend(&mut cx, &authority, id).await?;
     cx.commit().await?;
     Ok(Json(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
 }

@@ -8,9 +8,10 @@ use std::{
 
 use clap::{Args, Subcommand};
 use frontdesk_core::{
+    authority::Authority,
     cx::{Caller, Cx},
     invalid::Invalid,
-    invitations::{self, Inviter, NewStaffInvitation},
+    invitations::{self, NewStaffInvitation},
     logins::{self, Audience, Login},
     outbox::RemovedBy,
     page::PageRequest,
@@ -156,7 +157,7 @@ async fn invite(opened: &Opened, email: &str, role: &str) -> Result<String, Box<
         language: None,
     };
     let new = new.checked().map_err(explain)?;
-    let made = invitations::invite_staff(&mut cx, Inviter::command_line(), new).await?;
+    let made = invitations::invite_staff(&mut cx, &Authority::command_line(), new).await?;
     cx.commit().await?;
     Ok(link(opened, "/accept", &made.token.reveal()))
 }

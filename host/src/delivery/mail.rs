@@ -65,7 +65,10 @@ fn tone(content: &MailContent) -> Tone {
     match content {
         MailContent::StaffInvitation { .. } | MailContent::PasswordReset { .. } => Tone::Info,
         MailContent::Notice { notice, .. } => match notice {
-            Notice::SecondFactorRemoved { .. } | Notice::LoginFromNewAddress { .. } => Tone::Warning,
+            Notice::SecondFactorRemoved { .. }
+            | Notice::EmailChanged { .. }
+            | Notice::ApiCredentialCreated { .. }
+            | Notice::LoginFromNewAddress { .. } => Tone::Warning,
             Notice::PasswordChanged { .. }
             | Notice::SecondFactorAdded { .. }
             | Notice::RecoveryCodeUsed { .. }

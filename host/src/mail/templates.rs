@@ -70,6 +70,8 @@ const TEXTS: &[Texts] = texts! {
         "second_factor_removed"
         "recovery_code_used"
         "recovery_codes_renewed"
+        "email_changed"
+        "api_credential_created"
         "login_from_new_address"
     }
 };

@@ -1,6 +1,6 @@
 use frontdesk_core::{
     ids::{InvitationId, PasswordResetId},
-    outbox::{Factor, Notice, PasswordChange, RemovedBy},
+    outbox::{ChangedBy, Factor, Notice, PasswordChange, RemovedBy},
 };
 
 use super::*;
@@ -41,6 +41,9 @@ fn notices(value: &str) -> Vec<Notice> {
         Notice::SecondFactorRemoved { by, .. } => match by {
             RemovedBy::Owner | RemovedBy::Colleague | RemovedBy::CommandLine => {}
         },
+        Notice::EmailChanged { by } | Notice::ApiCredentialCreated { by } => match by {
+            ChangedBy::Owner | ChangedBy::Colleague => {}
+        },
         Notice::RecoveryCodeUsed { .. }
         | Notice::RecoveryCodesRenewed
         | Notice::LoginFromNewAddress { .. } => {}
@@ -61,6 +64,10 @@ fn notices(value: &str) -> Vec<Notice> {
         Notice::RecoveryCodeUsed { left: 1 },
         Notice::RecoveryCodeUsed { left: 0 },
         Notice::RecoveryCodesRenewed,
+        Notice::EmailChanged { by: ChangedBy::Owner },
+        Notice::EmailChanged { by: ChangedBy::Colleague },
+        Notice::ApiCredentialCreated { by: ChangedBy::Owner },
+        Notice::ApiCredentialCreated { by: ChangedBy::Colleague },
         Notice::LoginFromNewAddress { client: None },
         Notice::LoginFromNewAddress {
             client: Some(format!("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0 {value}")),

@@ -1,0 +1,108 @@
+//! Nobody gives or takes what they do not have (FEATURES A13): the one place that decides it, for staff, roles,
+//! invitations, API roles and API credentials alike.
+//!
+//! A request brings an [`Authority`] as things stood when it came in. A unit of work asks [`Authority::again`] inside
+//! its transaction, after the rows it judges are locked, so that whoever lost a permission meanwhile has lost it here.
+
+mod store;
+
+use crate::{
+    cx::Cx,
+    db,
+    ids::{RoleId, StaffId},
+    roles::{PermissionSet, Rights},
+    sessions::Authenticated,
+};
+
+/// Who decides, and what they could give.
+#[derive(Clone, Copy, Debug)]
+pub struct Authority {
+    /// None: the command line, which may everything.
+    staff: Option<Holder>,
+    rights: Rights,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    id: StaffId,
+    role: Option<RoleId>,
+    /// What a program that acts for them may at most.
+    at_most: Option<PermissionSet>,
+}
+
+/// Why somebody may not do that to others.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error("it goes beyond the caller's own permissions")]
+    Beyond,
+    /// What is done to colleagues is not done to oneself.
+    #[error("it is the caller's own login")]
+    OwnLogin,
+    /// Nobody changes the role they have themselves.
+    #[error("it is the caller's own role")]
+    OwnRole,
+    /// The caller was disabled or deleted meanwhile.
+    #[error("the caller is no longer there")]
+    Gone,
+    #[error(transparent)]
+    Db(#[from] db::Error),
+}
+
+impl Authority {
+    pub fn command_line() -> Self {
+        Self { staff: None, rights: Rights { everything: true, permissions: PermissionSet::all() } }
+    }
+
+    /// A program's: its owner's permissions, as far as its operations need them.
+    pub fn of_program(owner: StaffId, role: RoleId, rights: Rights, needed: PermissionSet) -> Self {
+        let holder = Holder { id: owner, role: Some(role), at_most: Some(needed) };
+        Self { staff: Some(holder), rights: rights.limited_to(holder.at_most) }
+    }
+
+    /// Who decides; none for the command line.
+    pub fn staff(&self) -> Option<StaffId> {
+        self.staff.map(|holder| holder.id)
+    }
+
+    pub fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
+    /// The same as things stand in this transaction.
+    pub async fn again(&self, cx: &mut Cx) -> Result<Self, Refused> {
+        let Some(holder) = self.staff else { return Ok(*self) };
+        let (role, rights) = store::rights(cx, holder.id).await?.ok_or(Refused::Gone)?;
+        Ok(Self {
+            staff: Some(Holder { role: Some(role), ..holder }),
+            rights: rights.limited_to(holder.at_most),
+        })
+    }
+
+    /// Whether these rights may be given to somebody, or taken from them.
+    pub fn covers(&self, rights: &Rights) -> Result<(), Refused> {
+        if self.rights.covers(rights) { Ok(()) } else { Err(Refused::Beyond) }
+    }
+
+    /// Whether something may be done to a colleague: somebody else, who may nothing that the caller may not.
+    pub fn over_colleague(&self, id: StaffId, rights: &Rights) -> Result<(), Refused> {
+        if self.staff() == Some(id) {
+            return Err(Refused::OwnLogin);
+        }
+        self.covers(rights)
+    }
+
+    /// Whether a role may be changed. Nobody's own, except the full one's: what it permits is fixed anyway.
+    pub fn over_role(&self, id: RoleId, rights: &Rights) -> Result<(), Refused> {
+        if !self.rights.everything && self.staff.is_some_and(|holder| holder.role == Some(id)) {
+            return Err(Refused::OwnRole);
+        }
+        self.covers(rights)
+    }
+}
+
+impl From<&Authenticated> for Authority {
+    fn from(session: &Authenticated) -> Self {
+        let holder = Holder { id: session.staff(), role: session.role, at_most: None };
+        Self { staff: Some(holder), rights: session.rights }
+    }
+}
