@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Who decides, and what they could give.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Authority {
     /// None: the command line, which may everything.
     staff: Option<Holder>,
@@ -70,7 +70,7 @@ impl Authority {
 
     /// The same as things stand in this transaction.
     pub async fn again(&self, cx: &mut Cx) -> Result<Self, Refused> {
-        let Some(holder) = self.staff else { return Ok(*self) };
+        let Some(holder) = self.staff else { return Ok(self.clone()) };
         let (role, rights) = store::rights(cx, holder.id).await?.ok_or(Refused::Gone)?;
         Ok(Self {
             staff: Some(Holder { role: Some(role), ..holder }),

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Created, Json, NoContent, Path},
-    guard::Member,
+    guard::By,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -104,12 +104,8 @@ struct AddBan {
     expires_at: Option<Timestamp>,
 }
 
-async fn add(
-    State(app): State<App>,
-    member: Member,
-    Json(body): Json<AddBan>,
-) -> Result<Created<BanView>, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+async fn add(State(app): State<App>, by: By, Json(body): Json<AddBan>) -> Result<Created<BanView>, Problem> {
+    let mut cx = app.begin(by.caller).await?;
     let ban = bans::ban(&mut cx, &body.network, &body.reason, body.expires_at).await?;
     keep(&app, cx).await?;
     Ok(Created(ban.into()))
@@ -122,10 +118,10 @@ struct BanPath {
 
 async fn lift(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Path(BanPath { id }): Path<BanPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = app.begin(by.caller).await?;
     bans::lift(&mut cx, id).await?;
     keep(&app, cx).await?;
     Ok(NoContent)
@@ -166,10 +162,10 @@ struct TrustAddress {
 
 async fn trust(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Json(body): Json<TrustAddress>,
 ) -> Result<Created<TrustedAddressView>, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = app.begin(by.caller).await?;
     let trusted = bans::trust(&mut cx, &body.network, body.note.as_deref()).await?;
     keep(&app, cx).await?;
     Ok(Created(trusted.into()))
@@ -182,10 +178,10 @@ struct TrustedAddressPath {
 
 async fn distrust(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Path(TrustedAddressPath { id }): Path<TrustedAddressPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = app.begin(by.caller).await?;
     bans::distrust(&mut cx, id).await?;
     keep(&app, cx).await?;
     Ok(NoContent)

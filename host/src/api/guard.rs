@@ -52,15 +52,21 @@ pub(super) struct Guest {
     pub countable: bool,
 }
 
-/// A member of staff with a live session.
+/// Whoever calls an operation that needs a permission.
+#[derive(Clone, Debug)]
+pub(super) struct By {
+    pub caller: Caller,
+    /// What the caller may do to others.
+    pub authority: Authority,
+}
+
+/// A member of staff with a live session: for what is one's own, like that session.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     pub caller: Caller,
     /// See [`Guest::countable`].
     pub countable: bool,
     pub session: Arc<Authenticated>,
-    /// What the caller may do to others.
-    pub authority: Authority,
     /// The token of this request, and how it came: a new one goes the same way. None for requests of widgets.
     presented: Option<Presented>,
     pub client: Client,
@@ -271,10 +277,21 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
         let Guest { caller, countable, client } = Guest::from_request_parts(parts, state).await?;
         let presented = parts.extensions.get::<Presented>().cloned();
         let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
-        let authority = Authority::from(&*session);
-        Ok(Self { caller, countable, session, authority, presented, client })
+        Ok(Self { caller, countable, session, presented, client })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for By {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let session = parts.extensions.get::<Arc<Authenticated>>().cloned().ok_or_else(login_required)?;
+        let Guest { caller, .. } = Guest::from_request_parts(parts, state).await?;
+        let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
+        Ok(Self { caller, authority: Authority::from(&*session) })
     }
 }
 
 impl OperationInput for Guest {}
+impl OperationInput for By {}
 impl OperationInput for Member {}

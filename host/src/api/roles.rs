@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Json, Path},
-    guard::Member,
+    guard::By,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -112,13 +112,13 @@ impl From<roles::Error> for Problem {
 
 async fn change(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Path(RolePath { id }): Path<RolePath>,
     Json(body): Json<ChangeRole>,
 ) -> Result<Json<RoleView>, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = app.begin(by.caller).await?;
     let role = match body.second_factor_required {
-        Some(required) => roles::require_second_factor(&mut cx, &member.authority, id, required).await?,
+        Some(required) => roles::require_second_factor(&mut cx, &by.authority, id, required).await?,
         None => roles::find(&mut cx, id).await?.ok_or(roles::Error::Unknown)?,
     };
     cx.commit().await?;

@@ -8,7 +8,7 @@ use frontdesk_core::{
 
 use super::{
     extract::Json,
-    guard::Member,
+    guard::By,
     problem::{Code, Problem},
     routes::{Op, Routes},
 };
@@ -50,12 +50,8 @@ async fn get(State(app): State<App>) -> Result<Json<Settings>, Problem> {
     Ok(Json(settings::load(&mut app.read().await?).await?))
 }
 
-async fn change(
-    State(app): State<App>,
-    member: Member,
-    Json(body): Json<Change>,
-) -> Result<Json<Settings>, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+async fn change(State(app): State<App>, by: By, Json(body): Json<Change>) -> Result<Json<Settings>, Problem> {
+    let mut cx = app.begin(by.caller).await?;
     let changed = settings::change(&mut cx, body, app.relying_party().is_none()).await?;
     cx.commit().await?;
     // Here at once, at other nodes within a second.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     extract::{Json, NoContent, Path},
-    guard::Member,
+    guard::By,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -182,19 +182,19 @@ async fn online(
 }
 
 /// A colleague whom the caller may help: somebody else, who may nothing that the caller may not.
-async fn colleague(cx: &mut Cx, member: &Member, id: StaffId) -> Result<Login, Problem> {
+async fn colleague(cx: &mut Cx, by: &By, id: StaffId) -> Result<Login, Problem> {
     let staff = staff::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    member.authority.again(cx).await?.over_colleague(id, &staff.rights)?;
+    by.authority.again(cx).await?.over_colleague(id, &staff.rights)?;
     logins::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
 }
 
 async fn reset_password(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller.clone()).await?;
-    let login = colleague(&mut cx, &member, id).await?;
+    let mut cx = app.begin(by.caller.clone()).await?;
+    let login = colleague(&mut cx, &by, id).await?;
     if login.disabled {
         return Err(Problem::with_detail(
             Code::LoginDisabled,
@@ -209,11 +209,11 @@ async fn reset_password(
 
 async fn remove_second_factor(
     State(app): State<App>,
-    member: Member,
+    by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller.clone()).await?;
-    let login = colleague(&mut cx, &member, id).await?;
+    let mut cx = app.begin(by.caller.clone()).await?;
+    let login = colleague(&mut cx, &by, id).await?;
     if !second_factor::remove_all(&mut cx, &login, RemovedBy::Colleague).await? {
         return Err(Problem::with_detail(Code::NotFound, "They have no second factor."));
     }

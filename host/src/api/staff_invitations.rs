@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Created, Json, NoContent, Path, present},
-    guard::Member,
+    guard::By,
     page::{List, Page},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -186,7 +186,7 @@ struct InviteStaff {
 
 async fn create(
     State(app): State<App>,
-    Member { caller, authority, .. }: Member,
+    By { caller, authority }: By,
     Json(body): Json<InviteStaff>,
 ) -> Result<Created<StaffInvitationView>, Problem> {
     let new = NewStaffInvitation {
@@ -222,7 +222,7 @@ struct ChangeStaffInvitation {
 
 async fn change(
     State(app): State<App>,
-    Member { caller, authority, .. }: Member,
+    By { caller, authority }: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
     Json(body): Json<ChangeStaffInvitation>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
@@ -247,7 +247,7 @@ async fn change(
 
 async fn cancel(
     State(app): State<App>,
-    Member { caller, authority, .. }: Member,
+    By { caller, authority }: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = app.begin(caller).await?;
@@ -258,7 +258,7 @@ async fn cancel(
 
 async fn resend(
     State(app): State<App>,
-    Member { caller, authority, .. }: Member,
+    By { caller, authority }: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
     let mut cx = app.begin(caller).await?;
