@@ -62,6 +62,9 @@ CREATE TABLE departments (
     created_at   BIGINT NOT NULL
 );
 CREATE INDEX departments_in_order ON departments (position, id);
+-- One row, held by whoever changes departments, their order or who is in them: one change at a time.
+CREATE TABLE department_lock (slot BIGINT PRIMARY KEY);
+INSERT INTO department_lock (slot) VALUES (1);
 
 CREATE TABLE department_members (
     department_id TEXT NOT NULL REFERENCES departments (id) ON DELETE CASCADE,

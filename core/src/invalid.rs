@@ -8,7 +8,7 @@ use serde::Serialize;
 pub struct FieldError {
     /// The name of the field in the request.
     pub field: String,
-    /// For programs: `required`, `fixed`, `malformed`, `too_long`, `unknown`.
+    /// For programs: `required`, `fixed`, `malformed`, `too_long`, `unknown`, `duplicate`.
     pub code: &'static str,
     /// For people.
     pub message: String,

@@ -6,6 +6,7 @@
 pub mod authority;
 pub mod cx;
 pub mod db;
+pub mod departments;
 pub mod event;
 pub mod ids;
 pub mod invalid;

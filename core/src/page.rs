@@ -18,11 +18,28 @@ pub struct PageRequest {
     count: bool,
 }
 
-/// Where a page ended: the last row's instant and id.
+/// Where a page ended: the last row's key and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cursor {
-    at: Timestamp,
+    key: i64,
     id: Uuid,
+}
+
+/// What a list is ordered by before the id: an instant, or a place in an order that people chose.
+pub trait PageKey {
+    fn as_number(&self) -> i64;
+}
+
+impl PageKey for Timestamp {
+    fn as_number(&self) -> i64 {
+        self.as_millis()
+    }
+}
+
+impl PageKey for i64 {
+    fn as_number(&self) -> i64 {
+        *self
+    }
 }
 
 /// A page of a list.
@@ -66,27 +83,36 @@ impl PageRequest {
     /// Ends a statement whose conditions are complete: newest first, one row more than asked for, to know whether there
     /// is a next page. `columns` are the instant and the id to order by.
     pub fn finish(&self, sql: &mut Sql, columns: PageColumns) {
-        if let Some(Cursor { at, id }) = &self.after {
-            sql.push(" AND ").push(columns.pair).push(" < (");
-            sql.bind(Arg::Int(at.as_millis())).push(", ").bind(Arg::Text(id.to_string())).push(")");
+        self.end(sql, columns.pair, " < (", columns.descending);
+    }
+
+    /// The same for a list that begins with its first: `columns` are the place and the id to order by.
+    pub fn finish_ascending(&self, sql: &mut Sql, columns: AscendingColumns) {
+        self.end(sql, columns.pair, " > (", columns.ascending);
+    }
+
+    fn end(&self, sql: &mut Sql, pair: &'static str, beyond: &'static str, order: &'static str) {
+        if let Some(Cursor { key, id }) = &self.after {
+            sql.push(" AND ").push(pair).push(beyond);
+            sql.bind(Arg::Int(*key)).push(", ").bind(Arg::Text(id.to_string())).push(")");
         }
-        sql.push(" ORDER BY ").push(columns.descending).push(" LIMIT ");
+        sql.push(" ORDER BY ").push(order).push(" LIMIT ");
         sql.bind(Arg::Int(self.limit + 1));
     }
 
     /// Cuts the extra row off and makes a cursor of the last one that stays.
-    pub fn page<T>(
+    pub fn page<T, K: PageKey>(
         &self,
         mut rows: Vec<T>,
         total: Option<Total>,
-        key: impl Fn(&T) -> (Timestamp, Uuid),
+        key: impl Fn(&T) -> (K, Uuid),
     ) -> Page<T> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next_cursor = rows.last().filter(|_| more).map(|last| {
-            let (at, id) = key(last);
-            Cursor { at, id }.to_text()
+            let (key, id) = key(last);
+            Cursor { key: key.as_number(), id }.to_text()
         });
         Page { items: rows, next_cursor, total }
     }
@@ -111,15 +137,24 @@ pub struct PageColumns {
     pub descending: &'static str,
 }
 
+/// The same for a list that begins with its first.
+#[derive(Clone, Copy, Debug)]
+pub struct AscendingColumns {
+    /// `(t.position, t.id)`
+    pub pair: &'static str,
+    /// `t.position, t.id`
+    pub ascending: &'static str,
+}
+
 impl Cursor {
     fn to_text(&self) -> String {
-        BASE64URL_NOPAD.encode(format!("{}.{}", self.at.as_millis(), self.id).as_bytes())
+        BASE64URL_NOPAD.encode(format!("{}.{}", self.key, self.id).as_bytes())
     }
 
     fn parse(text: &str) -> Option<Self> {
         let text = String::from_utf8(BASE64URL_NOPAD.decode(text.as_bytes()).ok()?).ok()?;
-        let (at, id) = text.split_once('.')?;
-        Some(Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.parse().ok()? })
+        let (key, id) = text.split_once('.')?;
+        Some(Self { key: key.parse().ok()?, id: id.parse().ok()? })
     }
 }
 
@@ -134,11 +169,19 @@ mod tests {
         let page = first.page(vec![3, 2, 1], None, row);
         assert_eq!(page.items, [3, 2]);
         let next = PageRequest::new(2, page.next_cursor.as_deref(), false).unwrap();
-        assert_eq!(next.after, Some(Cursor { at: Timestamp::from_millis(2), id: Uuid::from_u128(2) }));
+        assert_eq!(next.after, Some(Cursor { key: 2, id: Uuid::from_u128(2) }));
         assert!(next.page(vec![1], None, row).next_cursor.is_none());
         for forged in ["1.2", &BASE64URL_NOPAD.encode(b"5.a\0b"), &BASE64URL_NOPAD.encode(b"5")] {
             assert!(PageRequest::new(2, Some(forged), false).is_err(), "{forged}");
         }
         assert!(PageRequest::new(0, None, false).is_err() && PageRequest::new(201, None, false).is_err());
+    }
+
+    #[test]
+    fn a_place_in_an_order_leads_on_as_an_instant_does() {
+        let place = |n: &i64| (*n, Uuid::from_u128(n.unsigned_abs().into()));
+        let page = PageRequest::new(2, None, false).unwrap().page(vec![0, 1, 2], None, place);
+        let next = PageRequest::new(2, page.next_cursor.as_deref(), false).unwrap();
+        assert_eq!(next.after, Some(Cursor { key: 1, id: Uuid::from_u128(1) }));
     }
 }
