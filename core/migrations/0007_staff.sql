@@ -11,16 +11,12 @@ UPDATE logins SET search = COALESCE(username_folded, '') || ' ' || email_folded 
 -- The two states of a list, each in its order.
 CREATE INDEX logins_by_state ON logins (audience, disabled, created_at, id);
 
-ALTER TABLE roles ADD COLUMN all_reports BOOLEAN NOT NULL DEFAULT FALSE;
--- Slugs of reports, separated by single spaces.
-ALTER TABLE roles ADD COLUMN reports TEXT NOT NULL DEFAULT '';
 -- system, account, support, separated by single spaces.
 ALTER TABLE roles ADD COLUMN email_classes TEXT NOT NULL DEFAULT '';
-UPDATE roles SET all_reports = TRUE, email_classes = 'system account support'
-    WHERE id = '00000000-0000-7000-8000-000000000001';
+UPDATE roles SET email_classes = 'system account support' WHERE id = '00000000-0000-7000-8000-000000000001';
 INSERT INTO roles (id, name, name_folded, everything, permissions, email_classes, created_at) VALUES
-    ('00000000-0000-7000-8000-000000000003', 'Sales', 'sales', FALSE, 'staff.view departments.view', 'account', 0),
-    ('00000000-0000-7000-8000-000000000004', 'Support', 'support', FALSE, 'staff.view departments.view', 'support', 0)
+    ('00000000-0000-7000-8000-000000000003', 'Sales', 'sales', FALSE, 'staff.view departments.view report:accounts', 'account', 0),
+    ('00000000-0000-7000-8000-000000000004', 'Support', 'support', FALSE, 'staff.view departments.view report:tickets', 'support', 0)
     ON CONFLICT DO NOTHING;
 
 -- A role that is deleted leaves the invitations that are over: made anew, because SQLite changes no constraint.
@@ -46,6 +42,11 @@ INSERT INTO staff_invitations (invitation_id, role_id, username, first_name, las
 DROP TABLE old_staff_invitations;
 CREATE INDEX staff_invitations_by_role ON staff_invitations (role_id);
 CREATE INDEX staff_invitations_by_staff ON staff_invitations (staff_id);
+
+-- Roles can be made now, so the one that only stood in for others goes, unless somebody has it.
+DELETE FROM roles WHERE id = '00000000-0000-7000-8000-000000000002'
+    AND NOT EXISTS (SELECT 1 FROM staff WHERE role_id = '00000000-0000-7000-8000-000000000002')
+    AND NOT EXISTS (SELECT 1 FROM staff_invitations WHERE role_id = '00000000-0000-7000-8000-000000000002');
 
 CREATE TABLE departments (
     id           TEXT PRIMARY KEY,

@@ -45,6 +45,15 @@ impl From<sqlx::Error> for Error {
     }
 }
 
+/// False if a unique column had that value already. On PostgreSQL nothing more can be done in that transaction.
+pub(crate) fn unless_taken(done: Result<(), sqlx::Error>) -> Result<bool, Error> {
+    match done {
+        Ok(()) => Ok(true),
+        Err(sqlx::Error::Database(cause)) if cause.is_unique_violation() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether an error goes away by itself.
 fn passes(code: &str) -> bool {
     match code.parse::<u32>() {

@@ -78,6 +78,35 @@ pub fn person_name(text: &str) -> Verdict {
     }
 }
 
+/// A name of a thing, such as a role: one line, 100 characters at most.
+pub fn title(text: &str) -> Verdict {
+    person_name(text)
+}
+
+/// Plain text of several lines, `most` characters at most.
+pub fn plain_text(text: &str, most: usize) -> Verdict {
+    if text.chars().any(|c| c.is_control() && c != '\n' && c != '\t') {
+        Err(("malformed", "This is plain text; its lines end with a line feed.".into()))
+    } else if text.chars().count() > most {
+        Err(("too_long", format!("This has at most {most} characters.")))
+    } else {
+        Ok(text.into())
+    }
+}
+
+/// The name of a front end's template: letters, digits, dots, dashes and underscores, 64 at most.
+pub fn template_name(text: &str) -> Verdict {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    if (1..=64).contains(&text.len()) && text.bytes().all(fits) {
+        Ok(text.into())
+    } else {
+        Err((
+            "malformed",
+            "A template's name holds letters, digits, dots, dashes and underscores, 64 at most.".into(),
+        ))
+    }
+}
+
 /// An email address that mail can be sent to (RFC 5321, section 4.1.2): a domain name, which may be international; no
 /// display name, no address literal; letters before the @ that every mail server takes.
 pub fn email(text: &str) -> Verdict {

@@ -12,21 +12,21 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
-#[cfg(test)]
-use crate::{
-    cx::Caller,
-    ids::{LoginId, StaffId},
-    logins::{self, Audience, Login, NewLogin},
-    password::PasswordHash,
-    roles::{self, FULL_ADMINISTRATOR},
-    staff::{self, NewStaff},
-};
 use crate::{
     cx::Service,
     db::{Db, PoolSize},
     ids::Chance,
     secret::Keyring,
     time::{Clock, Timestamp},
+};
+#[cfg(test)]
+use crate::{
+    cx::{Caller, Reads as _},
+    ids::{LoginId, RoleId, StaffId},
+    logins::{self, Audience, Login, NewLogin},
+    password::PasswordHash,
+    roles::{self, FULL_ADMINISTRATOR},
+    staff::{self, Details, NewStaff},
 };
 
 /// A clock that stands still until it is turned.
@@ -165,11 +165,23 @@ impl TestService {
             first_name: "Some".into(),
             last_name: "Body".into(),
             language: "en".into(),
+            details: Details::default(),
+            must_change_password: false,
         };
         let role = role.expect("the role is shipped");
-        let id = staff::create(&mut cx, new, &role, PasswordHash::for_tests()).await.expect("a free name");
+        let id = staff::bring_in(&mut cx, new, &role, PasswordHash::for_tests()).await.expect("a free name");
         cx.commit().await.expect("the database answers");
         id
+    }
+
+    /// A role that permits nothing.
+    pub(crate) async fn powerless_role(&self, id: RoleId) {
+        let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
+        let sql = "INSERT INTO roles (id, name, name_folded, everything, permissions, created_at)
+            VALUES ($1, 'No Permissions', 'no permissions', FALSE, '', 0)";
+        crate::on!(cx.db(), conn => sqlx::query(sql).bind(id).execute(conn).await.map(|_| ()))
+            .expect("a free name");
+        cx.commit().await.expect("the database answers");
     }
 
     pub(crate) async fn disable(&self, id: impl Into<LoginId>) {
@@ -195,6 +207,7 @@ impl TestService {
             last_name: "Body".into(),
             language: "en".into(),
             password_hash: Some(PasswordHash::for_tests()),
+            must_change_password: false,
         };
         let id = logins::create(&mut cx, &new).await.expect("a free name");
         cx.commit().await.expect("the database answers");

@@ -3,9 +3,9 @@
 /// Makes an enum whose variants are words, stored as text and sent as text.
 macro_rules! text_enum {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident => $text:literal),* $(,)? }) => {
-        $(#[$meta])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+        $(#[$meta])*
         $vis enum $name { $($(#[$doc])* #[serde(rename = $text)] $variant),* }
 
         impl $name {

@@ -17,8 +17,8 @@ pub use database::Database;
 pub use frontdesk::{Frontdesk, binary};
 pub use http::{Answer, Api};
 pub use people::{
-    Challenge, Invitation, PASSWORD, Person, accept_as_first, first_administrator, invite, joined, log_in,
-    recovery_codes, roles, token_of, trust_this_machine,
+    Challenge, FULL_ADMINISTRATOR, Invitation, PASSWORD, Person, accept_as_first, first_administrator,
+    invite, joined, log_in, recovery_codes, role, roles, token_of, trust_this_machine,
 };
 pub use secrets::Secrets;
 pub use smtp::{Mail, Smtp, SmtpOptions, Tls, python};

@@ -171,21 +171,31 @@ pub async fn accept_as_first(guest: &Api, link: &str) -> Person {
     Person::from_acceptance(guest, &answer.expect(200), "ada", &password)
 }
 
-/// The ids of the two roles that are shipped: the one with every permission, and the one with none.
+/// The role that has every permission.
+pub const FULL_ADMINISTRATOR: &str = "00000000-0000-7000-8000-000000000001";
+
+/// The ids of two roles: the one with every permission, and one with none, made if it is not there.
 pub async fn roles(admin: &Api) -> (String, String) {
-    let roles = admin.get("/v1/admin/roles").await.expect(200);
-    let items = roles["items"].as_array().expect("a list of roles").clone();
-    let id = |role: Option<&Value>| {
-        role.and_then(|role| role["id"].as_str()).expect("both roles are shipped").to_owned()
+    const NAME: &str = "No Permissions";
+    let roles = admin.get("/v1/admin/roles?limit=200").await.expect(200);
+    let items = roles["items"].as_array().expect("a list of roles");
+    let none = match items.iter().find(|role| role["name"] == NAME) {
+        Some(role) => role.clone(),
+        None => admin.post("/v1/admin/roles", &json!({ "name": NAME })).await.expect(201),
     };
-    let count = |role: &Value| role["permissions"].as_array().map_or(0, Vec::len);
-    (id(items.iter().max_by_key(|role| count(role))), id(items.iter().find(|role| count(role) == 0)))
+    (FULL_ADMINISTRATOR.into(), none["id"].as_str().expect("an id").to_owned())
+}
+
+/// Makes a role that permits exactly this.
+pub async fn role(admin: &Api, name: &str, permissions: &[&str]) -> String {
+    let role = json!({ "name": name, "permissions": permissions });
+    let made = admin.post("/v1/admin/roles", &role).await.expect(201);
+    made["id"].as_str().expect("an id").to_owned()
 }
 
 /// Invites a colleague as a full administrator; `more` adds to the body or replaces parts of it.
 pub async fn invite(admin: &Api, email: &str, more: Value) -> Invitation {
-    let (full, _) = roles(admin).await;
-    let mut body = json!({ "email": email, "role_id": full });
+    let mut body = json!({ "email": email, "role_id": FULL_ADMINISTRATOR });
     for (name, value) in more.as_object().expect("an object") {
         body[name] = value.clone();
     }

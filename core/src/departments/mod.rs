@@ -5,7 +5,7 @@
 //! mail comes in is not.
 
 mod members;
-pub mod membership;
+mod membership;
 mod store;
 
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 };
 
 pub use members::{Member, MemberEntry, members, set_members};
+pub use membership::{MemberOf, Membership, SetError, of_invitations, of_staff};
+pub(crate) use membership::{from_invitation, set_notify, set_of_invitation, set_of_staff};
 
 /// How many departments there can be.
 pub const MOST: usize = 500;

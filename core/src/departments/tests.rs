@@ -175,6 +175,7 @@ async fn invited(service: &Service, email: &str, role_id: RoleId) -> InvitationI
         first_name: None,
         last_name: None,
         language: None,
+        departments: Vec::new(),
     };
     let link =
         invitations::invite_staff(&mut cx, &Authority::command_line(), new.checked().unwrap()).await.unwrap();
@@ -404,7 +405,7 @@ async fn there_are_at_most_so_many() {
     for test in testing::services().await {
         let service = &test.service;
         let mut cx = begin(service).await;
-        for n in 0..super::MOST {
+        for n in 0..MOST {
             create(&mut cx, named(&format!("Department {n}")).checked().unwrap()).await.unwrap();
         }
         let more = create(&mut cx, named("One more").checked().unwrap()).await;
@@ -546,7 +547,7 @@ async fn nobody_decides_about_those_who_may_more() {
         // As things stand, not as they stood when the request came in.
         execute(
             service,
-            "UPDATE staff SET role_id = '00000000-0000-7000-8000-000000000002' WHERE id = $1",
+            "UPDATE staff SET role_id = '00000000-0000-7000-8000-000000000003' WHERE id = $1",
             mary,
         )
         .await;

@@ -3,6 +3,7 @@
 use super::{Error, StaffInvitation, lookup, store};
 use crate::{
     cx::{Cx, Reads},
+    departments,
     event::InvitationAccepted,
     ids::StaffId,
     invalid::{self, Invalid},
@@ -12,7 +13,7 @@ use crate::{
     secret::TokenHash,
     sessions::{self, Client, Method, Started},
     settings::Settings,
-    staff::{self as people, NewStaff},
+    staff::{self as people, Details, NewStaff},
 };
 
 /// What the invitee gives: exactly what [`StaffInvitation::needs`] names.
@@ -75,6 +76,8 @@ impl StaffAcceptance {
             last_name: field("last_name", &self.last_name, &invitation.last_name, invalid::person_name),
             username: field("username", &self.username, &invitation.username, invalid::username),
             language: invitation.language.clone(),
+            details: Details::default(),
+            must_change_password: false,
         };
         invalid.ok().map(|()| new)
     }
@@ -95,9 +98,11 @@ pub async fn accept_staff(
     };
     let invitation = store::find(cx.db(), id).await?.ok_or(Error::Unknown)?;
     let new = acceptance.complete(&invitation)?;
-    let role = roles::find(cx, invitation.role_id).await?.ok_or(Error::Unknown)?;
+    let invited_as = invitation.role.as_ref().ok_or(Error::Unknown)?.id;
+    let role = roles::find(cx, invited_as).await?.ok_or(Error::Unknown)?;
     let (email, username) = (new.email.clone(), new.username.clone());
-    let staff = people::create(cx, new, &role, password).await?;
+    let staff = people::bring_in(cx, new, &role, password).await?;
+    departments::from_invitation(cx, id, staff).await?;
     store::set_staff(cx, id, staff).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the link was used").await?;
     cx.emit(InvitationAccepted { invitation_id: id, kind: "staff", email, staff_id: staff, username })

@@ -19,7 +19,7 @@ pub async fn first_administrator(cx: &mut Cx) -> Result<Option<Token>, Error> {
     let token = Token::new(cx.chance());
     let expires_at = cx.now().plus(FIRST_LIFETIME);
     if store::insert_first(cx, FIRST, &token.hash(), expires_at).await? {
-        store::insert_staff_part(cx, FIRST, FULL_ADMINISTRATOR, [None, None, None]).await?;
+        store::insert_staff_part(cx, FIRST, FULL_ADMINISTRATOR, None, [None, None, None]).await?;
         let role = "Full Administrator".to_owned();
         cx.emit(InvitationCreated { invitation_id: FIRST, kind: "staff", email: None, role }).await?;
         return Ok(Some(token));

@@ -16,12 +16,15 @@ use serde::{Deserialize, Serialize};
 use crate::{
     authority,
     cx::Reads,
-    db,
+    db::{self, Sql},
+    departments,
     ids::{InvitationId, RoleId, StaffId},
     invalid::Invalid,
     logins,
+    page::PageRequest,
     roles::Rights,
     secret::TokenHash,
+    staff::{Filter, GiveError},
     time::Timestamp,
 };
 
@@ -44,9 +47,8 @@ pub struct StaffInvitation {
     /// None only for the first administrator, whom nobody knows yet.
     pub email: Option<String>,
     pub language: String,
-    pub role_id: RoleId,
-    pub role_name: String,
-    pub role_rights: Rights,
+    /// None once it is over and the role deleted.
+    pub role: Option<InvitedAs>,
     /// What the inviter chose, if anything; the invitee then cannot.
     pub username: Option<String>,
     pub first_name: Option<String>,
@@ -58,6 +60,14 @@ pub struct StaffInvitation {
     pub accepted_at: Option<Timestamp>,
     pub cancelled_at: Option<Timestamp>,
     pub staff_id: Option<StaffId>,
+}
+
+/// The role that somebody is invited to.
+#[derive(Clone, Debug)]
+pub struct InvitedAs {
+    pub id: RoleId,
+    pub name: String,
+    pub rights: Rights,
 }
 
 /// What became of an invitation.
@@ -148,6 +158,25 @@ impl From<Invalid> for Error {
     }
 }
 
+impl From<GiveError> for Error {
+    fn from(error: GiveError) -> Self {
+        match error {
+            GiveError::Invalid(invalid) => Self::Invalid(invalid),
+            GiveError::Refused(refused) => Self::Refused(refused),
+            GiveError::Db(error) => Self::Db(error),
+        }
+    }
+}
+
+impl From<departments::SetError> for Error {
+    fn from(error: departments::SetError) -> Self {
+        match error {
+            departments::SetError::Invalid(invalid) => Self::Invalid(invalid),
+            departments::SetError::Db(error) => Self::Db(error),
+        }
+    }
+}
+
 impl From<logins::Error> for Error {
     fn from(error: logins::Error) -> Self {
         match error {
@@ -166,6 +195,21 @@ pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<StaffIn
         None if store::was_replaced(reads.db(), token).await? => Err(Error::Replaced),
         None => Err(Error::Unknown),
     }
+}
+
+/// Those that can still be accepted or resent, as a list of staff shows them. The first administrator's belongs to
+/// nobody and is not among them.
+pub(crate) async fn open(
+    reads: &mut impl Reads,
+    filter: &Filter,
+    request: &PageRequest,
+) -> Result<Vec<StaffInvitation>, db::Error> {
+    store::open(reads.db(), filter, request).await
+}
+
+/// Ends a statement that counts them.
+pub(crate) fn select_open(sql: &mut Sql, filter: &Filter) {
+    store::open_ones(sql, filter);
 }
 
 #[cfg(test)]

@@ -1,23 +1,21 @@
 //! What those who may invite do with staff invitations.
 
-use super::{Error, LIFETIME, StaffInvitation, Status, store};
+use super::{Error, InvitedAs, LIFETIME, StaffInvitation, Status, store};
 use crate::{
     authority::Authority,
     cx::{Cx, Reads},
     db,
+    departments::{self, MemberOf, Membership},
     event::{Changes, InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
     ids::{InvitationId, RoleId},
     invalid::{self, Checked, Invalid},
     logins::{self, Audience},
     outbox::{self, Mail, MailContent, Recipient},
     page::{Page, PageRequest},
-    roles::{self, Role},
+    roles::Role,
     secret::Token,
-    staff as people,
+    staff::{self as people, role_to_give},
 };
-
-/// Of mails to those who chose none.
-const DEFAULT_LANGUAGE: &str = "en";
 
 /// Whom to invite, as what.
 #[derive(Clone, Debug)]
@@ -28,6 +26,7 @@ pub struct NewStaffInvitation {
     pub first_name: Option<String>,
     pub last_name: Option<String>,
     pub language: Option<String>,
+    pub departments: Vec<Membership>,
 }
 
 /// What to change: the outer `None` leaves a field alone, the inner one clears it.
@@ -39,6 +38,7 @@ pub struct StaffInvitationChange {
     pub first_name: Option<Option<String>>,
     pub last_name: Option<Option<String>>,
     pub language: Option<String>,
+    pub departments: Option<Vec<Membership>>,
 }
 
 /// An invitation together with its link's token, for the one answer that may carry it.
@@ -77,6 +77,7 @@ impl NewStaffInvitation {
             first_name: self.first_name.map(|name| invalid.take("first_name", invalid::person_name(&name))),
             last_name: self.last_name.map(|name| invalid.take("last_name", invalid::person_name(&name))),
             language: self.language.map(|tag| invalid.take("language", invalid::language(&tag))),
+            departments: self.departments,
         };
         invalid.ok().map(|()| Checked(checked))
     }
@@ -94,6 +95,7 @@ impl StaffInvitationChange {
             first_name: self.first_name.map(|to| to.map(|to| invalid.take("first_name", name(&to)))),
             last_name: self.last_name.map(|to| to.map(|to| invalid.take("last_name", name(&to)))),
             language: self.language.map(|tag| invalid.take("language", invalid::language(&tag))),
+            departments: self.departments,
         };
         invalid.ok().map(|()| Checked(checked))
     }
@@ -105,8 +107,8 @@ pub async fn invite_staff(
     by: &Authority,
     new: Checked<NewStaffInvitation>,
 ) -> Result<Link, Error> {
-    let NewStaffInvitation { email, role_id, username, first_name, last_name, language } = new.0;
-    let language = language.unwrap_or_else(|| DEFAULT_LANGUAGE.into());
+    let NewStaffInvitation { email, role_id, username, first_name, last_name, language, departments } = new.0;
+    let language = language.unwrap_or_else(|| logins::DEFAULT_LANGUAGE.into());
     let by = by.again(cx).await?;
     let role = role_to_give(cx, &by, role_id).await?;
     refuse_taken(cx, Some(&email), username.as_deref()).await?;
@@ -114,8 +116,11 @@ pub async fn invite_staff(
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(LIFETIME);
     store::insert(cx, id, &token.hash(), &email, &language, by.staff(), expires_at).await?;
-    store::insert_staff_part(cx, id, role.id, [&username, &first_name, &last_name].map(Option::as_deref))
-        .await?;
+    let names = [&username, &first_name, &last_name].map(Option::as_deref);
+    store::insert_staff_part(cx, id, role.id, Some(&email), names).await?;
+    if !departments.is_empty() {
+        departments::set_of_invitation(cx, id, &departments).await?;
+    }
 
     let invitation = find(cx, id).await?;
     let created = InvitationCreated { invitation_id: id, kind: "staff", email: Some(email), role: role.name };
@@ -149,7 +154,9 @@ pub async fn change_staff(
         after.email = Some(email);
     }
     if let Some(role) = change.role_id {
-        after.role_id = role_to_give(cx, by, role).await?.id;
+        let by = by.again(cx).await?;
+        let Role { id, name, rights, .. } = role_to_give(cx, &by, role).await?;
+        after.role = Some(InvitedAs { id, name, rights });
     }
     after.username = change.username.unwrap_or(after.username);
     after.first_name = change.first_name.unwrap_or(after.first_name);
@@ -166,11 +173,17 @@ pub async fn change_staff(
     .await?;
     let mut changed = Changes::default();
     changed.note("email", &before.email, &after.email);
-    changed.note("role_id", &before.role_id, &after.role_id);
+    let role = |one: &StaffInvitation| one.role.as_ref().map(|role| role.name.clone());
+    changed.note("role", &role(&before), &role(&after));
     changed.note("username", &before.username, &after.username);
     changed.note("first_name", &before.first_name, &after.first_name);
     changed.note("last_name", &before.last_name, &after.last_name);
     changed.note("language", &before.language, &after.language);
+    if let Some(to) = change.departments {
+        let before = memberships(cx, id).await?;
+        departments::set_of_invitation(cx, id, &to).await?;
+        changed.note("departments", &before, &memberships(cx, id).await?);
+    }
     if changed.is_empty() {
         return Ok((before, None));
     }
@@ -210,7 +223,9 @@ async fn open(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<StaffInvi
         Status::Accepted => return Err(Error::Used),
         Status::Cancelled => return Err(Error::Cancelled),
     }
-    by.again(cx).await?.covers(&invitation.role_rights)?;
+    if let Some(role) = &invitation.role {
+        by.again(cx).await?.covers(&role.rights)?;
+    }
     Ok(invitation)
 }
 
@@ -224,14 +239,8 @@ async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
     Ok(token)
 }
 
-async fn role_to_give(cx: &mut Cx, by: &Authority, id: RoleId) -> Result<Role, Error> {
-    // So that it can neither go nor come to permit more before this is kept.
-    roles::lock(cx, id).await?;
-    let role = roles::find(cx, id).await?.ok_or_else(|| {
-        Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
-    })?;
-    by.covers(&role.rights)?;
-    Ok(role)
+async fn memberships(cx: &mut Cx, id: InvitationId) -> Result<Vec<MemberOf>, db::Error> {
+    Ok(departments::of_invitations(cx, &[id]).await?.remove(&id).unwrap_or_default())
 }
 
 async fn refuse_taken(cx: &mut Cx, email: Option<&str>, username: Option<&str>) -> Result<(), Error> {
@@ -260,7 +269,7 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
         content: MailContent::StaffInvitation {
             invitation_id: invitation.id,
             inviter,
-            role: invitation.role_name.clone(),
+            role: invitation.role.as_ref().map(|role| role.name.clone()).unwrap_or_default(),
             expires_at: invitation.expires_at,
         },
         recipient: Recipient {

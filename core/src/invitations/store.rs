@@ -1,12 +1,14 @@
-use super::{StaffInvitation, Status};
+use super::{InvitedAs, StaffInvitation, Status};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Arg, Conn, Sql},
     ids::{InvitationId, RoleId, StaffId},
+    logins::search_text,
     on,
     page::{PageColumns, PageRequest},
     roles::Rights,
     secret::TokenHash,
+    staff::Filter,
     time::Timestamp,
 };
 
@@ -14,17 +16,20 @@ const SELECT: &str =
     "SELECT i.id, i.email, i.language, p.role_id, r.name AS role_name, r.everything, r.permissions,
     p.username, p.first_name, p.last_name, i.invited_by, i.created_at, i.sent_at, i.expires_at, i.accepted_at,
     i.cancelled_at, p.staff_id
-    FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id JOIN roles r ON r.id = p.role_id";
+    FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id LEFT JOIN roles r ON r.id = p.role_id";
+
+const BY_AGE: PageColumns =
+    PageColumns { pair: "(i.created_at, i.id)", descending: "i.created_at DESC, i.id DESC" };
 
 #[derive(sqlx::FromRow)]
 struct Row {
     id: InvitationId,
     email: Option<String>,
     language: String,
-    role_id: RoleId,
-    role_name: String,
-    everything: bool,
-    permissions: String,
+    role_id: Option<RoleId>,
+    role_name: Option<String>,
+    everything: Option<bool>,
+    permissions: Option<String>,
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -43,9 +48,14 @@ impl From<Row> for StaffInvitation {
             id: row.id,
             email: row.email,
             language: row.language,
-            role_id: row.role_id,
-            role_name: row.role_name,
-            role_rights: Rights::from_columns(row.everything, &row.permissions),
+            role: row.role_id.map(|id| InvitedAs {
+                id,
+                name: row.role_name.unwrap_or_default(),
+                rights: Rights::from_columns(
+                    row.everything.unwrap_or_default(),
+                    &row.permissions.unwrap_or_default(),
+                ),
+            }),
             username: row.username,
             first_name: row.first_name,
             last_name: row.last_name,
@@ -113,8 +123,7 @@ pub(super) async fn list(
 ) -> Result<Vec<StaffInvitation>, db::Error> {
     let mut sql = Sql::new(SELECT);
     filter(&mut sql, status, now);
-    let columns = PageColumns { pair: "(i.created_at, i.id)", descending: "i.created_at DESC, i.id DESC" };
-    request.finish(&mut sql, columns);
+    request.finish(&mut sql, BY_AGE);
     Ok(sql.fetch_all::<Row>(db).await?.into_iter().map(StaffInvitation::from).collect())
 }
 
@@ -157,20 +166,53 @@ pub(super) async fn insert_first(
     Ok(row.is_some())
 }
 
+/// From `FROM` on; the columns are the caller's.
+pub(super) fn open_ones(sql: &mut Sql, wanted: &Filter) {
+    sql.push(" FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id LEFT JOIN roles r ON r.id = p.role_id");
+    conditions(sql, wanted);
+}
+
+fn conditions(sql: &mut Sql, wanted: &Filter) {
+    sql.push(" WHERE i.kind = 'staff' AND i.email IS NOT NULL AND i.accepted_at IS NULL AND i.cancelled_at IS NULL");
+    if let Some(role) = wanted.role {
+        sql.push(" AND p.role_id = ").bind(Arg::Text(role.to_string()));
+    }
+    if let Some(department) = wanted.department {
+        sql.push(" AND EXISTS (SELECT 1 FROM invitation_departments m WHERE m.invitation_id = i.id AND m.department_id = ");
+        sql.bind(Arg::Text(department.to_string())).push(")");
+    }
+    for pattern in wanted.patterns() {
+        sql.push(" AND p.search LIKE ").bind(Arg::Text(pattern)).push(" ESCAPE '!'");
+    }
+}
+
+pub(super) async fn open(
+    db: Conn<'_>,
+    wanted: &Filter,
+    request: &PageRequest,
+) -> Result<Vec<StaffInvitation>, db::Error> {
+    let mut sql = Sql::new(SELECT);
+    conditions(&mut sql, wanted);
+    request.finish(&mut sql, BY_AGE);
+    Ok(sql.fetch_all::<Row>(db).await?.into_iter().map(StaffInvitation::from).collect())
+}
+
 /// `names`: username, first name, last name.
 pub(super) async fn insert_staff_part(
     cx: &mut Cx,
     id: InvitationId,
     role: RoleId,
+    email: Option<&str>,
     names: [Option<&str>; 3],
 ) -> Result<(), db::Error> {
     let [username, first_name, last_name] = names;
+    let search = search_text([username, email, first_name, last_name]);
     on!(cx.db(), conn => {
         sqlx::query(
-            "INSERT INTO staff_invitations (invitation_id, role_id, username, first_name, last_name)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO staff_invitations (invitation_id, role_id, username, first_name, last_name, search)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
-        .bind(id).bind(role).bind(username).bind(first_name).bind(last_name).execute(conn).await.map(|_| ())
+        .bind(id).bind(role).bind(username).bind(first_name).bind(last_name).bind(search).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -243,17 +285,20 @@ pub(super) async fn cancel(cx: &mut Cx, id: InvitationId) -> Result<(), db::Erro
 }
 
 pub(super) async fn update(cx: &mut Cx, after: &StaffInvitation) -> Result<(), db::Error> {
+    let [username, email, first, last] =
+        [&after.username, &after.email, &after.first_name, &after.last_name].map(Option::as_deref);
+    let search = search_text([username, email, first, last]);
     on!(cx.db(), conn => {
         sqlx::query("UPDATE invitations SET email = $2, language = $3 WHERE id = $1")
             .bind(after.id).bind(&after.email).bind(&after.language).execute(conn).await.map(|_| ())
     })?;
     on!(cx.db(), conn => {
         sqlx::query(
-            "UPDATE staff_invitations SET role_id = $2, username = $3, first_name = $4, last_name = $5
+            "UPDATE staff_invitations SET role_id = $2, username = $3, first_name = $4, last_name = $5, search = $6
              WHERE invitation_id = $1",
         )
-        .bind(after.id).bind(after.role_id).bind(&after.username).bind(&after.first_name).bind(&after.last_name)
-        .execute(conn).await.map(|_| ())
+        .bind(after.id).bind(after.role.as_ref().map(|role| role.id)).bind(&after.username).bind(&after.first_name).bind(&after.last_name)
+        .bind(search).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }

@@ -16,7 +16,7 @@ use crate::{
 };
 
 const MILLI: Duration = Duration::from_millis(1);
-const NO_PERMISSIONS: RoleId = RoleId::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0002);
+const NO_PERMISSIONS: RoleId = RoleId::from_u128(0xaa);
 
 fn guest() -> Caller {
     Caller { actor: Actor::Guest, address: None, request_id: None }
@@ -74,6 +74,7 @@ fn to(email: &str, role_id: RoleId) -> NewStaffInvitation {
         first_name: Some("Grace".into()),
         last_name: Some("Hopper".into()),
         language: None,
+        departments: Vec::new(),
     }
 }
 
@@ -351,6 +352,7 @@ struct TestServiceParts {
 async fn setup() -> Vec<TestServiceParts> {
     let mut parts = Vec::new();
     for test in testing::services().await {
+        test.powerless_role(NO_PERMISSIONS).await;
         let by = administrator(&test.service).await;
         parts.push(TestServiceParts { by, test });
     }

@@ -58,7 +58,21 @@ pub(crate) struct NewLogin {
     pub last_name: String,
     pub language: String,
     pub password_hash: Option<PasswordHash>,
+    pub must_change_password: bool,
 }
+
+/// How somebody is called, and where and in which language mails reach them; every field is checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Names {
+    pub username: Option<String>,
+    pub email: String,
+    pub first_name: String,
+    pub last_name: String,
+    pub language: String,
+}
+
+/// Of mails to those who chose none.
+pub const DEFAULT_LANGUAGE: &str = "en";
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -170,6 +184,33 @@ pub async fn set_password(
     let mail = Mail::notice(cx, login.recipient(), Notice::PasswordChanged { how });
     cx.emit_and_mail(event, mail).await?;
     Ok(())
+}
+
+/// Gives a login other names. Whoever changes the address forgets recovery links, too.
+pub(crate) async fn rename(cx: &mut Cx, id: LoginId, names: &Names) -> Result<(), Error> {
+    // One after the other: which of the two was taken, the statement does not say.
+    if !store::set_email(cx, id, &names.email).await? {
+        return Err(Error::EmailTaken);
+    }
+    if !store::set_names(cx, id, names).await? {
+        return Err(Error::UsernameTaken);
+    }
+    Ok(())
+}
+
+/// Whoever logs in next with this password chooses another one first.
+pub(crate) async fn require_new_password(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
+    store::require_new_password(cx, id).await
+}
+
+/// Deletes a login and everything that is only its own.
+pub(crate) async fn delete(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
+    store::delete(cx, id).await
+}
+
+/// What a search looks through.
+pub(crate) fn search_text(parts: [Option<&str>; 4]) -> String {
+    fold(&parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 /// Puts a hash with today's parameters in the place of `old`, unless the password was changed meanwhile.

@@ -1,4 +1,4 @@
-use super::{Audience, Login, NewLogin, NewPassword};
+use super::{Audience, Login, Names, NewLogin, NewPassword, search_text};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Conn},
@@ -41,17 +41,20 @@ pub(super) async fn email_exists(db: Conn<'_>, audience: Audience, folded: &str)
 /// False if the username or the address is taken.
 pub(super) async fn insert(cx: &mut Cx, id: LoginId, new: &NewLogin) -> Result<bool, db::Error> {
     let now = cx.now();
+    let search =
+        search_text([new.username.as_deref(), Some(&new.email), Some(&new.first_name), Some(&new.last_name)]);
     let row: Option<(LoginId,)> = on!(cx.db(), conn => {
         sqlx::query_as(
             "INSERT INTO logins (id, audience, username, username_folded, email, email_folded, email_verified, first_name,
                 last_name, language, password_hash, password_changed_at, password_needs_factor, must_change_password,
-                disabled, created_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, FALSE, FALSE, FALSE, $12)
+                disabled, created_at, search)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, FALSE, $13, FALSE, $12, $14)
              ON CONFLICT DO NOTHING RETURNING id",
         )
         .bind(id).bind(new.audience).bind(&new.username).bind(new.username.as_deref().map(fold))
         .bind(&new.email).bind(fold(&new.email)).bind(new.email_verified).bind(&new.first_name).bind(&new.last_name)
         .bind(&new.language).bind(&new.password_hash).bind(now)
+        .bind(new.must_change_password).bind(search)
         .fetch_optional(conn).await
     })?;
     Ok(row.is_some())
@@ -66,6 +69,42 @@ pub(super) async fn set_password(cx: &mut Cx, id: LoginId, new: &NewPassword) ->
         )
         .bind(id).bind(&new.hash).bind(new.needs_factor).bind(now).execute(conn).await.map(|_| ())
     })?;
+    Ok(())
+}
+
+/// False if the address is taken.
+pub(super) async fn set_email(cx: &mut Cx, id: LoginId, email: &str) -> Result<bool, db::Error> {
+    let done = on!(cx.db(), conn => {
+        sqlx::query("UPDATE logins SET email = $2, email_folded = $3 WHERE id = $1 AND email <> $2")
+            .bind(id).bind(email).bind(fold(email)).execute(conn).await.map(|_| ())
+    });
+    db::unless_taken(done)
+}
+
+/// All but the address. False if the username is taken.
+pub(super) async fn set_names(cx: &mut Cx, id: LoginId, names: &Names) -> Result<bool, db::Error> {
+    let Names { username, email, first_name, last_name, language } = names;
+    let search = search_text([username.as_deref(), Some(email), Some(first_name), Some(last_name)]);
+    let done = on!(cx.db(), conn => {
+        sqlx::query(
+            "UPDATE logins SET username = $2, username_folded = $3, first_name = $4, last_name = $5, language = $6, search = $7
+             WHERE id = $1",
+        )
+        .bind(id).bind(username).bind(username.as_deref().map(fold)).bind(first_name).bind(last_name).bind(language)
+        .bind(search).execute(conn).await.map(|_| ())
+    });
+    db::unless_taken(done)
+}
+
+pub(super) async fn require_new_password(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE logins SET must_change_password = TRUE WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+pub(super) async fn delete(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => sqlx::query("DELETE FROM logins WHERE id = $1").bind(id).execute(conn).await.map(|_| ()))?;
     Ok(())
 }
 

@@ -1,160 +1,36 @@
-//! Roles of staff, and the catalogue of what a role can permit.
+//! Roles of staff: what their members may do, which reports they open, and which mails reach them.
 
+mod permissions;
 mod store;
 
-use std::fmt;
-
-use schemars::JsonSchema;
-use serde::Serialize;
+use std::collections::HashMap;
 
 use crate::{
     authority::{self, Authority},
     cx::{Cx, Reads},
     db,
-    event::{Changes, RoleEdited},
+    event::{Changes, RoleCreated, RoleDeleted, RoleEdited},
     ids::RoleId,
-    invalid::fold,
+    invalid::{self, Checked, Invalid, fold},
     page::{Page, PageRequest},
+    text_enum::text_enum,
     time::Timestamp,
 };
+
+pub use permissions::{Permission, PermissionSet, PermissionView, Report, Rights};
 
 /// The role that has every permission, those of later versions and of plugins included.
 pub const FULL_ADMINISTRATOR: RoleId = RoleId::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0001);
 
-macro_rules! permissions {
-    ($($variant:ident $slug:literal $group:literal $label:literal $sentence:literal;)*) => {
-        /// Something a role can permit.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Permission { $(#[doc = $sentence] $variant),* }
-
-        impl Permission {
-            /// Every permission there is.
-            pub const ALL: &'static [Permission] = &[$(Self::$variant),*];
-
-            /// The stable name, in roles and in the API.
-            pub const fn slug(self) -> &'static str {
-                match self { $(Self::$variant => $slug),* }
-            }
-
-            pub const fn describe(self) -> PermissionView {
-                match self {
-                    $(Self::$variant => PermissionView { slug: $slug, label: $label, group: $group, sentence: $sentence }),*
-                }
-            }
-        }
-    };
-}
-
-permissions! {
-    StaffView "staff.view" "Staff" "View staff" "See the members of staff and who is online.";
-    StaffCreate "staff.create" "Staff" "Create staff" "Create members of staff with a username and a password.";
-    StaffInvite "staff.invite" "Staff" "Invite staff" "Invite members of staff, and resend, change and cancel their invitations.";
-    StaffEdit "staff.edit" "Staff" "Edit staff" "Change the details, the role, the departments and the password of members of staff.";
-    StaffDisable "staff.disable" "Staff" "Disable staff" "Shut members of staff out, and let them in again.";
-    StaffDelete "staff.delete" "Staff" "Delete staff" "Delete members of staff for good.";
-    StaffSecurity "staff.security" "Staff" "Help staff back in" "Send colleagues a link to set their password anew, and remove their second factor.";
-    StaffNotes "staff.notes" "Staff" "Private notes" "See and change the private notes of members of staff.";
-    RolesView "roles.view" "Roles" "View roles" "See the roles of staff, who has them and what they permit.";
-    RolesEdit "roles.edit" "Roles" "Edit roles" "Create, change and delete roles whose permissions one has oneself.";
-    DepartmentsView "departments.view" "Departments" "View departments" "See the departments and who is in them.";
-    DepartmentsEdit "departments.edit" "Departments" "Edit departments" "Create, change, order and delete departments, and say who is in them.";
-    ApiAccess "api.access" "API access" "Use the API" "Have API credentials: without it one's own refuse to work.";
-    ApiView "api.view" "API access" "View API access" "See API roles and whose API credentials there are.";
-    ApiEdit "api.edit" "API access" "Edit API access" "Create, change, rotate and delete API roles and API credentials within one's own permissions.";
-    BansView "bans.view" "Security" "View bans" "See which addresses are banned and which are trusted.";
-    BansManage "bans.manage" "Security" "Manage bans" "Ban addresses, lift bans, and say which addresses are trusted.";
-    SettingsView "settings.view" "Settings" "View settings" "See how the service is set.";
-    SettingsEdit "settings.edit" "Settings" "Change settings" "Change how the service is set, its security included.";
-}
-
-/// A permission as people see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct PermissionView {
-    pub slug: &'static str,
-    pub label: &'static str,
-    pub group: &'static str,
-    pub sentence: &'static str,
-}
-
-/// A set of permissions, as one number.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct PermissionSet(u128);
-
-impl PermissionSet {
-    pub const NONE: Self = Self(0);
-
-    pub fn all() -> Self {
-        Permission::ALL.iter().copied().collect()
-    }
-
-    pub fn has(self, permission: Permission) -> bool {
-        self.0 & bit(permission) != 0
-    }
-
-    pub fn is_within(self, other: Self) -> bool {
-        self.0 & !other.0 == 0
-    }
-
-    fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    pub fn iter(self) -> impl Iterator<Item = Permission> {
-        Permission::ALL.iter().copied().filter(move |permission| self.has(*permission))
-    }
-
-    /// Slugs separated by spaces, as stored. One that this version does not know permits nothing.
-    fn parse(slugs: &str) -> Self {
-        slugs
-            .split(' ')
-            .filter_map(|slug| Permission::ALL.iter().copied().find(|p| p.slug() == slug))
-            .collect()
-    }
-}
-
-const fn bit(permission: Permission) -> u128 {
-    1 << permission as u32
-}
-
-impl FromIterator<Permission> for PermissionSet {
-    fn from_iter<I: IntoIterator<Item = Permission>>(permissions: I) -> Self {
-        Self(permissions.into_iter().fold(0, |set, permission| set | bit(permission)))
-    }
-}
-
-impl fmt::Debug for PermissionSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.iter().map(Permission::slug)).finish()
-    }
-}
-
-/// What a role lets its members do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rights {
-    /// Also what later versions and plugins bring.
-    pub everything: bool,
-    pub permissions: PermissionSet,
-}
-
-impl Rights {
-    pub(crate) fn from_columns(everything: bool, permissions: &str) -> Self {
-        let permissions = if everything { PermissionSet::all() } else { PermissionSet::parse(permissions) };
-        Self { everything, permissions }
-    }
-
-    pub fn has(&self, permission: Permission) -> bool {
-        self.permissions.has(permission)
-    }
-
-    /// The same, as far as a program may use them: never everything, which would hold what it does not name.
-    pub(crate) fn limited_to(self, most: Option<PermissionSet>) -> Self {
-        let Some(most) = most else { return self };
-        Self { everything: false, permissions: self.permissions.and(most) }
-    }
-
-    /// Nobody gives what they do not have.
-    pub(crate) fn covers(&self, other: &Rights) -> bool {
-        self.everything || (!other.everything && other.permissions.is_within(self.permissions))
+text_enum! {
+    /// A class of notifications that a role lets through to its members (FEATURES B1).
+    pub enum EmailClass {
+        /// Plugins, the system, sessions, the API, staff, roles.
+        System => "system",
+        /// Users, accounts, invitations.
+        Account => "account",
+        /// Tickets.
+        Support => "support",
     }
 }
 
@@ -163,10 +39,61 @@ impl Rights {
 pub struct Role {
     pub id: RoleId,
     pub name: String,
+    /// What its members may do, and which reports they may open.
     pub rights: Rights,
+    pub email_classes: Vec<EmailClass>,
     /// Whether its members must have a second factor.
     pub second_factor_required: bool,
     pub created_at: Timestamp,
+}
+
+/// A role about to be made.
+#[derive(Clone, Debug)]
+pub struct NewRole {
+    pub name: String,
+    pub permissions: PermissionSet,
+    pub email_classes: Vec<EmailClass>,
+    pub second_factor_required: bool,
+}
+
+/// What to change; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct RoleChange {
+    pub name: Option<String>,
+    /// Without reports.
+    pub permissions: Option<PermissionSet>,
+    pub all_reports: Option<bool>,
+    pub reports: Option<Vec<Report>>,
+    pub email_classes: Option<Vec<EmailClass>>,
+    pub second_factor_required: Option<bool>,
+}
+
+/// How many people have a role, or will.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    pub active: i64,
+    pub disabled: i64,
+    /// Invited, and not there yet.
+    pub pending: i64,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("there is no such role")]
+    Unknown,
+    #[error("some fields are wrong")]
+    Invalid(Invalid),
+    #[error("a role has that name")]
+    NameTaken,
+    /// What the full role permits is fixed, and it stays.
+    #[error("the full role stays full")]
+    FullRole,
+    #[error("somebody has this role")]
+    InUse(Members),
+    #[error(transparent)]
+    Refused(#[from] authority::Refused),
+    #[error(transparent)]
+    Db(#[from] db::Error),
 }
 
 pub async fn find(reads: &mut impl Reads, id: RoleId) -> Result<Option<Role>, db::Error> {
@@ -184,59 +111,164 @@ pub async fn list(reads: &mut impl Reads, request: &PageRequest) -> Result<Page<
     Ok(request.page(rows, total, |role| (role.created_at, role.id.into())))
 }
 
+/// How many have each of these roles.
+pub async fn members(reads: &mut impl Reads, ids: &[RoleId]) -> Result<HashMap<RoleId, Members>, db::Error> {
+    let mut members: HashMap<_, _> = ids.iter().map(|id| (*id, Members::default())).collect();
+    for (id, state, count) in store::members(reads.db(), ids).await? {
+        let of = members.entry(id).or_default();
+        match state.as_str() {
+            "active" => of.active = count,
+            "disabled" => of.disabled = count,
+            _ => of.pending = count,
+        }
+    }
+    Ok(members)
+}
+
 /// Holds a role until the transaction ends: it neither goes nor changes, and nobody is put into it meanwhile.
 pub(crate) async fn lock(cx: &mut Cx, id: RoleId) -> Result<(), db::Error> {
     store::lock(cx, id).await
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("there is no such role")]
-    Unknown,
-    #[error(transparent)]
-    Refused(#[from] authority::Refused),
-    #[error(transparent)]
-    Db(#[from] db::Error),
+impl NewRole {
+    pub fn checked(self) -> Result<Checked<Self>, Invalid> {
+        let mut invalid = Invalid::default();
+        let name = invalid.take("name", invalid::title(&self.name));
+        let checked = Self { name, email_classes: tidy(self.email_classes), ..self };
+        invalid.ok().map(|()| Checked(checked))
+    }
 }
 
-/// Sets whether a role's members must have a second factor. Whoever has none enrols at the next login.
-pub async fn require_second_factor(
+impl RoleChange {
+    pub fn checked(self) -> Result<Checked<Self>, Invalid> {
+        let mut invalid = Invalid::default();
+        let name = self.name.map(|name| invalid.take("name", invalid::title(&name)));
+        let checked = Self { name, email_classes: self.email_classes.map(tidy), ..self };
+        invalid.ok().map(|()| Checked(checked))
+    }
+}
+
+/// Each once, in their order.
+fn tidy(mut classes: Vec<EmailClass>) -> Vec<EmailClass> {
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
+/// Makes a role, which permits nothing that `by` may not.
+pub async fn create(cx: &mut Cx, by: &Authority, Checked(new): Checked<NewRole>) -> Result<Role, Error> {
+    let by = by.again(cx).await?;
+    make(cx, &by, new, None).await
+}
+
+/// Makes a role like another one under a new name. One like the full role permits what there is today, and is a role
+/// like any other.
+pub async fn duplicate(cx: &mut Cx, by: &Authority, id: RoleId, name: &str) -> Result<Role, Error> {
+    let name = invalid::title(name).map_err(|(code, message)| Invalid::one("name", code, message))?;
+    lock(cx, id).await?;
+    let source = find(cx, id).await?.ok_or(Error::Unknown)?;
+    let new = NewRole {
+        name,
+        permissions: source.rights.permissions,
+        email_classes: source.email_classes,
+        second_factor_required: source.second_factor_required,
+    };
+    let by = by.again(cx).await?;
+    make(cx, &by, new, Some(source.name)).await
+}
+
+async fn make(cx: &mut Cx, by: &Authority, new: NewRole, after: Option<String>) -> Result<Role, Error> {
+    let rights = Rights { everything: false, permissions: new.permissions };
+    by.covers(&rights)?;
+    let role = Role {
+        id: RoleId::new(cx.now(), cx.chance()),
+        name: new.name,
+        rights,
+        email_classes: new.email_classes,
+        second_factor_required: new.second_factor_required,
+        created_at: cx.now(),
+    };
+    if !store::insert(cx, &role).await? {
+        return Err(Error::NameTaken);
+    }
+    let permissions = role.rights.permissions.words();
+    let created = RoleCreated { role_id: role.id, name: role.name.clone(), permissions, duplicate_of: after };
+    cx.emit(created).await?;
+    Ok(role)
+}
+
+/// Changes a role; its members feel it on their next request.
+pub async fn change(
     cx: &mut Cx,
     by: &Authority,
     id: RoleId,
-    required: bool,
+    Checked(change): Checked<RoleChange>,
 ) -> Result<Role, Error> {
     lock(cx, id).await?;
-    let role = find(cx, id).await?.ok_or(Error::Unknown)?;
-    by.again(cx).await?.over_role(id, &role.rights)?;
-    if store::require_second_factor(cx, id, required).await? {
-        let mut changed = Changes::default();
-        changed.note("second_factor_required", &role.second_factor_required, &required);
-        cx.emit(RoleEdited { role_id: id, name: role.name.clone(), changed: changed.into_list() }).await?;
+    let before = find(cx, id).await?.ok_or(Error::Unknown)?;
+    let by = by.again(cx).await?;
+    by.over_role(id, &before.rights)?;
+
+    let mut after = before.clone();
+    after.name = change.name.unwrap_or(after.name);
+    after.email_classes = change.email_classes.unwrap_or(after.email_classes);
+    after.second_factor_required = change.second_factor_required.unwrap_or(after.second_factor_required);
+    let set = before.rights.permissions;
+    let mut permissions = change.permissions.unwrap_or_else(|| set.without_reports());
+    let reports = change.reports.unwrap_or_else(|| match set.has_all_reports() {
+        // No longer all of them, and none is named.
+        true => Vec::new(),
+        false => set.reports().collect(),
+    });
+    permissions = reports.into_iter().fold(permissions, PermissionSet::with_report);
+    if change.all_reports.unwrap_or(set.has_all_reports()) {
+        permissions = permissions.with_all_reports();
     }
-    Ok(Role { second_factor_required: required, ..role })
+    after.rights.permissions = permissions;
+    if before.rights.everything && permissions != set {
+        return Err(Error::FullRole);
+    }
+    by.covers(&after.rights)?;
+
+    let mut changed = Changes::default();
+    changed.note("name", &before.name, &after.name);
+    changed.note("permissions", &set.words(), &permissions.words());
+    changed.note("email_classes", &before.email_classes, &after.email_classes);
+    changed.note("second_factor_required", &before.second_factor_required, &after.second_factor_required);
+    if changed.is_empty() {
+        return Ok(before);
+    }
+    if fold(&before.name) != fold(&after.name)
+        && store::find_by_name(cx.db(), &fold(&after.name)).await?.is_some()
+    {
+        return Err(Error::NameTaken);
+    }
+    if !store::update(cx, &after).await? {
+        return Err(Error::NameTaken);
+    }
+    cx.emit(RoleEdited { role_id: id, name: after.name.clone(), changed: changed.into_list() }).await?;
+    Ok(after)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn permissions_are_found_by_slug_and_fit_the_set() {
-        assert!(Permission::ALL.len() <= 128);
-        for permission in Permission::ALL {
-            let set = PermissionSet::parse(&format!("unknown.one {}", permission.slug()));
-            assert_eq!(set.iter().collect::<Vec<_>>(), [*permission]);
-            assert!(permission.describe().sentence.ends_with('.'));
-        }
+/// Deletes a role that nobody has, disabled and invited people included.
+pub async fn delete(cx: &mut Cx, by: &Authority, id: RoleId) -> Result<(), Error> {
+    lock(cx, id).await?;
+    let role = find(cx, id).await?.ok_or(Error::Unknown)?;
+    if role.rights.everything {
+        return Err(Error::FullRole);
     }
+    by.again(cx).await?.over_role(id, &role.rights)?;
+    let members = members(cx, &[id]).await?.remove(&id).unwrap_or_default();
+    if members != Members::default() {
+        return Err(Error::InUse(members));
+    }
+    store::delete(cx, id).await?;
+    cx.emit(RoleDeleted { role_id: id, name: role.name }).await?;
+    Ok(())
+}
 
-    #[test]
-    fn only_everything_covers_everything() {
-        let all_listed = Rights { everything: false, permissions: PermissionSet::all() };
-        let everything = Rights::from_columns(true, "");
-        let none = Rights::from_columns(false, "");
-        assert!(everything.covers(&all_listed) && everything.covers(&everything) && all_listed.covers(&none));
-        assert!(!all_listed.covers(&everything) && !none.covers(&all_listed) && none.covers(&none));
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(invalid)
     }
 }

@@ -72,6 +72,8 @@ macro_rules! settings {
 }
 
 settings! {
+    /// Records on a page of a list for whoever chose no other number, 10 to 200.
+    records_per_page: u32 = 25;
     /// Who must have a second factor. Whoever has none enrols at the next login, before anything else.
     second_factor_required: Required = Required::Nobody;
     /// Which second factors can be enrolled.
@@ -159,6 +161,7 @@ impl Settings {
             }
         };
         range("password_min_users", self.password_min_users.into(), 8, 64);
+        range("records_per_page", self.records_per_page, 10, 200);
         range("ban_after", self.ban_after, 0, 100);
         range("ban_minutes", self.ban_minutes, 1, 10_080);
         range("session_staff_idle_minutes", self.session_staff_idle_minutes, 5, 1440);

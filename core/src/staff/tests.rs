@@ -1,6 +1,7 @@
 use super::*;
 use crate::{
     cx::{Caller, Service},
+    logins::Audience,
     page::Total,
     sessions::{self, Client, Method},
     settings::Settings,

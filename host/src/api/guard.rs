@@ -19,6 +19,7 @@ use frontdesk_core::{
     secret::{Token, TokenHash},
     sessions::{self, Authenticated, Client},
     settings::Settings,
+    time::Timestamp,
 };
 
 use super::{
@@ -158,13 +159,22 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
     {
         return Err(Problem::permission(needed));
     }
-    if op.confirmation && !session.is_confirmed(now) {
-        let detail = "The last time was more than ten minutes ago: POST /v1/admin/session/confirm, then send this again.";
-        return Err(Problem::with_detail(Code::ConfirmationRequired, detail));
+    if op.confirmation {
+        refuse_unconfirmed(&session, now)?;
     }
     request.extensions_mut().insert(Arc::new(session));
     request.extensions_mut().insert(Presented { token: hash, kind });
     Ok(())
+}
+
+/// What is sensitive wants the password given within ten minutes.
+pub(super) fn refuse_unconfirmed(session: &Authenticated, now: Timestamp) -> Result<(), Problem> {
+    if session.is_confirmed(now) {
+        return Ok(());
+    }
+    let detail =
+        "The last time was more than ten minutes ago: POST /v1/admin/session/confirm, then send this again.";
+    Err(Problem::with_detail(Code::ConfirmationRequired, detail))
 }
 
 /// A restricted session does what is pending, and nothing else.

@@ -120,7 +120,7 @@ async fn look_up(
         kind: "staff",
         needs: invitation.needs(),
         expires_at: invitation.expires_at,
-        role: invitation.role_name,
+        role: invitation.role.map(|role| role.name).unwrap_or_default(),
         email: invitation.email,
         username: invitation.username,
         first_name: invitation.first_name,

@@ -3,25 +3,27 @@
 use axum::extract::State;
 use frontdesk_core::{
     cx::Reads,
+    departments::Membership,
     invalid::Invalid,
     logins::{self, Login, NewPassword},
     outbox::PasswordChange,
+    password::Turn,
     second_factor::{self, Error, RecoveryCodes, recovery_codes, totp},
     secret::Password,
     sessions::{self, Pending},
     settings::Settings,
-    staff,
+    staff::{self, OwnChange},
 };
 use qrcode::{EcLevel, QrCode, render::svg};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    extract::Json,
-    guard::Member,
+    extract::{Json, present},
+    guard::{Member, refuse_unconfirmed},
     problem::{Code, Problem},
     routes::{Op, Routes},
-    staff::StaffView,
+    staff::StaffDetails,
     tokens::{NewToken, Renewed, gone, with_cookie},
 };
 use crate::App;
@@ -36,6 +38,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("getMe", TAG, "My own details, and how my login is secured", None)
                 .despite(Pending::ALL),
             get,
+        )
+        .patch(
+            "/v1/admin/me",
+            Op::staff("changeMe", TAG, "Change my own details", None).problems(&[
+                Code::ConfirmationRequired,
+                Code::EmailTaken,
+                Code::UsernameTaken,
+            ]),
+            change,
         )
         .put(
             "/v1/admin/me/password",
@@ -124,7 +135,7 @@ pub(super) async fn own_login(reads: &mut impl Reads, member: &Member) -> Result
 /// One's own details.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Me {
-    staff: StaffView,
+    staff: StaffDetails,
     second_factor: SecondFactorView,
 }
 
@@ -138,19 +149,77 @@ struct SecondFactorView {
     required: bool,
 }
 
+impl Me {
+    async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
+        let staff = staff::find(reads, member.session.staff()).await?.ok_or_else(gone)?;
+        let login = own_login(reads, member).await?;
+        let enrolled = second_factor::enrolled(reads, login.id).await?;
+        let required = second_factor::is_required(reads, &login, &app.settings()).await?;
+        let second_factor = SecondFactorView {
+            totp: enrolled.totp,
+            security_keys: enrolled.security_keys,
+            recovery_codes_left: enrolled.recovery_codes_left,
+            required,
+        };
+        Ok(Me { staff: StaffDetails::read(reads, staff, true).await?, second_factor })
+    }
+}
+
 async fn get(State(app): State<App>, member: Member) -> Result<Json<Me>, Problem> {
-    let mut view = app.read().await?;
-    let staff = staff::find(&mut view, member.session.staff()).await?.ok_or_else(gone)?;
-    let login = own_login(&mut view, &member).await?;
-    let enrolled = second_factor::enrolled(&mut view, login.id).await?;
-    let required = second_factor::is_required(&mut view, &login, &app.settings()).await?;
-    let second_factor = SecondFactorView {
-        totp: enrolled.totp,
-        security_keys: enrolled.security_keys,
-        recovery_codes_left: enrolled.recovery_codes_left,
-        required,
+    Ok(Json(Me::read(&app, &member, &mut app.read().await?).await?))
+}
+
+/// What to change of oneself; what is left out stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeMe {
+    /// A letter, then letters and digits, 64 at most. Wants the password given within ten minutes.
+    username: Option<String>,
+    /// Wants the password given within ten minutes; the address before is told.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    language: Option<String>,
+    /// Of departments I am in: whether I want their ticket notifications.
+    departments: Option<Vec<Membership>>,
+    /// Plain text, 5,000 characters at most.
+    signature: Option<String>,
+    /// Plain text, 20,000 characters at most; holders of `staff.notes` see it, too.
+    notes: Option<String>,
+    /// A name that the front end knows; null: none.
+    #[serde(default, deserialize_with = "present")]
+    template: Option<Option<String>>,
+    /// 10 to 200; null: the setting.
+    #[serde(default, deserialize_with = "present")]
+    records_per_page: Option<Option<i64>>,
+}
+
+async fn change(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ChangeMe>,
+) -> Result<Json<Me>, Problem> {
+    if body.email.is_some() || body.username.is_some() {
+        refuse_unconfirmed(&member.session, app.now())?;
+    }
+    let change = OwnChange {
+        username: body.username,
+        email: body.email,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        language: body.language,
+        signature: body.signature,
+        notes: body.notes,
+        template: body.template,
+        records_per_page: body.records_per_page,
+        notify: body.departments,
     };
-    Ok(Json(Me { staff: staff.into(), second_factor }))
+    let change = change.checked()?;
+    let mut cx = app.begin(member.caller.clone()).await?;
+    staff::change_own(&mut cx, member.session.staff(), change).await?;
+    let me = Me::read(&app, &member, &mut cx).await?;
+    cx.commit().await?;
+    Ok(Json(me))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -160,7 +229,7 @@ struct ChangePassword {
     password: Password,
 }
 
-/// Judges a new password of `login`'s and hashes it.
+/// Judges a new password that `login`'s owner chose, and hashes it.
 pub(super) async fn judge(
     app: &App,
     login: &Login,
@@ -169,6 +238,37 @@ pub(super) async fn judge(
     password: Password,
 ) -> Result<NewPassword, Problem> {
     let mut turn = app.hasher().turn().await?;
+    let needs_factor = weigh(app, &mut turn, login, has_second_factor, settings, &password).await?;
+    if turn.verify(password.clone(), login.password_hash.clone()).await.is_right() {
+        return Err(Problem::with_detail(
+            Code::PasswordRefused,
+            "This is the password that is to be replaced.",
+        ));
+    }
+    Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
+}
+
+/// The same for one that a colleague chose: whether it is the one before is not theirs to learn.
+pub(super) async fn judge_for_colleague(
+    app: &App,
+    login: &Login,
+    has_second_factor: bool,
+    password: Password,
+) -> Result<NewPassword, Problem> {
+    let mut turn = app.hasher().turn().await?;
+    let needs_factor = weigh(app, &mut turn, login, has_second_factor, &app.settings(), &password).await?;
+    Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
+}
+
+/// Refuses a password that the rules forbid; whether it may only stand beside a second factor.
+async fn weigh(
+    app: &App,
+    turn: &mut Turn,
+    login: &Login,
+    has_second_factor: bool,
+    settings: &Settings,
+    password: &Password,
+) -> Result<bool, Problem> {
     let mut own_words: Vec<_> = login.own_words().into_iter().map(str::to_owned).collect();
     own_words.push(app.config().company_name.clone());
     let least = logins::least_length(login.audience, has_second_factor, settings);
@@ -178,13 +278,7 @@ pub(super) async fn judge(
     if needs_factor {
         turn.check(password.clone(), least, own_words).await?;
     }
-    if turn.verify(password.clone(), login.password_hash.clone()).await.is_right() {
-        return Err(Problem::with_detail(
-            Code::PasswordRefused,
-            "This is the password that is to be replaced.",
-        ));
-    }
-    Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
+    Ok(needs_factor)
 }
 
 async fn change_password(

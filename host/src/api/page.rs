@@ -1,5 +1,7 @@
 //! Lists, as the API speaks of them.
 
+use std::sync::Arc;
+
 use aide::{
     OperationInput,
     generate::GenContext,
@@ -10,11 +12,13 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use frontdesk_core::{
     invalid::Invalid,
     page::{self, PageRequest, Total},
+    sessions::Authenticated,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::problem::Problem;
+use crate::App;
 
 /// What part of which list is wanted: the query's `limit`, `cursor` and `total`, and the list's own filter.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ pub(super) struct Unfiltered {}
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "describes the parameters that List reads one by one")]
 struct PageParameters {
+    /// Without it, the caller's own records per page, else the setting's.
     #[schemars(range(min = 1, max = 200))]
     limit: Option<i64>,
     /// `next_cursor` of the page before.
@@ -41,20 +46,20 @@ struct PageParameters {
 
 const PAGE_PARAMETERS: [&str; 3] = ["limit", "cursor", "total"];
 
-/// Records per page unless the request says otherwise.
-const DEFAULT: i64 = 25;
-
-impl<F: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for List<F> {
+impl<F: DeserializeOwned> FromRequestParts<App> for List<F> {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self::parse(parts.uri.query().unwrap_or_default())?)
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let own = parts.extensions.get::<Arc<Authenticated>>().and_then(|session| session.records_per_page);
+        let default = own.unwrap_or_else(|| app.settings().records_per_page.into());
+        Ok(Self::parse(parts.uri.query().unwrap_or_default(), default)?)
     }
 }
 
 impl<F: DeserializeOwned> List<F> {
-    fn parse(query: &str) -> Result<Self, Invalid> {
-        let (mut limit, mut cursor, mut total, mut rest) = (DEFAULT, None, false, Vec::new());
+    /// `default`: records per page unless the query says otherwise.
+    fn parse(query: &str, default: i64) -> Result<Self, Invalid> {
+        let (mut limit, mut cursor, mut total, mut rest) = (default, None, false, Vec::new());
         let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
         for (index, (key, _)) in pairs.iter().enumerate() {
             // Which of the two counts, nobody could tell.
@@ -156,14 +161,14 @@ mod tests {
     }
 
     fn refusal(query: &str) -> String {
-        let wrong = List::<Filter>::parse(query).unwrap_err().0.remove(0);
+        let wrong = List::<Filter>::parse(query, 25).unwrap_err().0.remove(0);
         format!("{} {} {}", wrong.field, wrong.code, wrong.message)
     }
 
     #[test]
     fn a_query_is_read_whole_or_the_parameter_that_is_wrong_is_named() {
-        assert_eq!(List::<Filter>::parse("colour=red&limit=5").unwrap().filter.colour, Some(Colour::Red));
-        assert!(List::<Filter>::parse("").unwrap().filter.colour.is_none());
+        assert_eq!(List::<Filter>::parse("colour=red&limit=5", 25).unwrap().filter.colour, Some(Colour::Red));
+        assert!(List::<Filter>::parse("", 25).unwrap().filter.colour.is_none());
         assert_eq!(refusal("colour=sekret"), "colour malformed Expected `red`.");
         assert_eq!(refusal("colour=x,+expected+sekret"), "colour malformed Expected `red`.");
         assert_eq!(refusal("color=red"), "color unknown This list has no such parameter.");
@@ -172,6 +177,6 @@ mod tests {
         assert_eq!(refusal("limit=0"), "limit malformed A limit is a number from 1 to 200.");
         assert_eq!(refusal("colour=red&colour=red"), "colour malformed Give it once.");
         assert_eq!(refusal("limit=1&total=true&limit=2"), "limit malformed Give it once.");
-        assert_eq!(List::<Unfiltered>::parse("x=1").unwrap_err().0[0].field, "x");
+        assert_eq!(List::<Unfiltered>::parse("x=1", 25).unwrap_err().0[0].field, "x");
     }
 }

@@ -91,6 +91,14 @@ codes! {
     OwnLogin 409 "own_login" "This is your own login";
     /// It is the role that the caller has.
     OwnRole 409 "own_role" "This is your own role";
+    /// What the full role permits is fixed, and it stays.
+    FullRole 409 "full_role" "The full role stays as it is";
+    /// Disabled and invited people count.
+    RoleInUse 409 "role_in_use" "Somebody has this role";
+    /// Roles, API roles and departments have names of their own.
+    NameTaken 409 "name_taken" "The name is taken";
+    /// Somebody who may everything must remain.
+    LastAdministrator 409 "last_administrator" "This is the last full administrator";
     /// Whoever it is about is disabled.
     LoginDisabled 409 "login_disabled" "They are disabled";
     /// The email address must be verified first.

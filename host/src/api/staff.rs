@@ -1,16 +1,26 @@
 //! `/v1/admin/staff`: who works here, and who is online.
 
+use std::collections::HashMap;
+
 use axum::extract::State;
 use data_encoding::HEXLOWER;
 use frontdesk_core::{
-    cx::Cx,
-    ids::{RoleId, StaffId},
+    authority::Authority,
+    cx::{Cx, Reads},
+    departments::{self, MemberOf, Membership},
+    ids::{DepartmentId, InvitationId, RoleId, StaffId},
+    invitations::StaffInvitation,
     logins::{self, Login},
     outbox::RemovedBy,
+    page,
+    password::LEAST_STAFF,
     recovery,
     roles::Permission,
     second_factor,
-    staff::{self, Online, Staff},
+    secret::Password,
+    staff::{
+        self, Details, Entry, Filter, NewMember, Online, OwnChange, Staff, StaffChange, State as StaffState,
+    },
     time::Timestamp,
 };
 use schemars::JsonSchema;
@@ -18,8 +28,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
-    extract::{Json, NoContent, Path},
+    extract::{Created, Json, NoContent, Path, present},
     guard::By,
+    me::judge_for_colleague,
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -30,11 +41,31 @@ const TAG: &str = "Staff";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let (view, help) = (Some(Permission::StaffView), Some(Permission::StaffSecurity));
+    let disable = Some(Permission::StaffDisable);
     routes
         .get(
             "/v1/admin/staff",
-            Op::staff("listStaff", TAG, "List staff, the newest first", view).problems(&[Code::Invalid]),
+            Op::staff("listStaff", TAG, "List staff and who is invited, the newest first", view)
+                .problems(&[Code::Invalid]),
             list,
+        )
+        .post(
+            "/v1/admin/staff",
+            Op::staff(
+                "createStaff",
+                TAG,
+                "Create a member of staff, who changes the password at the first login",
+                Some(Permission::StaffCreate),
+            )
+            .confirmed()
+            .problems(&[
+                Code::BeyondOwnPermissions,
+                Code::EmailTaken,
+                Code::UsernameTaken,
+                Code::PasswordRefused,
+                Code::Overloaded,
+            ]),
+            create,
         )
         .get(
             "/v1/admin/staff/online",
@@ -46,6 +77,49 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff/{id}",
             Op::staff("getStaff", TAG, "One member of staff", view).problems(&[Code::NotFound]),
             get,
+        )
+        .patch(
+            "/v1/admin/staff/{id}",
+            Op::staff("changeStaff", TAG, "Change a colleague's details", Some(Permission::StaffEdit))
+                .confirmed()
+                .problems(&[
+                    Code::NotFound,
+                    Code::BeyondOwnPermissions,
+                    Code::PermissionRequired,
+                    Code::OwnLogin,
+                    Code::LastAdministrator,
+                    Code::EmailTaken,
+                    Code::UsernameTaken,
+                    Code::PasswordRefused,
+                    Code::Overloaded,
+                ]),
+            change,
+        )
+        .delete(
+            "/v1/admin/staff/{id}",
+            Op::staff("deleteStaff", TAG, "Delete a colleague for good", Some(Permission::StaffDelete))
+                .confirmed()
+                .problems(REMOVE_PROBLEMS),
+            delete,
+        )
+        .post(
+            "/v1/admin/staff/{id}/disable",
+            Op::staff(
+                "disableStaff",
+                TAG,
+                "Shut a colleague out; their sessions and API credentials end",
+                disable,
+            )
+            .confirmed()
+            .problems(REMOVE_PROBLEMS),
+            disable_staff,
+        )
+        .post(
+            "/v1/admin/staff/{id}/enable",
+            Op::staff("enableStaff", TAG, "Let a colleague in again", disable)
+                .confirmed()
+                .problems(REMOVE_PROBLEMS),
+            enable,
         )
         .post(
             "/v1/admin/staff/{id}/reset-password",
@@ -71,6 +145,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
 const HELP_PROBLEMS: &[Code] =
     &[Code::NotFound, Code::BeyondOwnPermissions, Code::OwnLogin, Code::LoginDisabled];
 
+const REMOVE_PROBLEMS: &[Code] =
+    &[Code::NotFound, Code::BeyondOwnPermissions, Code::OwnLogin, Code::LastAdministrator];
+
 /// A member of staff.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct StaffView {
@@ -82,10 +159,51 @@ pub(super) struct StaffView {
     role: RoleName,
     /// For mails and front ends.
     language: String,
+    /// A name that the front end knows.
+    template: Option<String>,
+    /// How many records a page of a list has; null: the setting.
+    records_per_page: Option<i64>,
     avatar_url: String,
     disabled: bool,
     last_login_at: Option<Timestamp>,
     created_at: Timestamp,
+}
+
+/// A member of staff with everything about them.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StaffDetails {
+    #[serde(flatten)]
+    staff: StaffView,
+    departments: Vec<MemberOf>,
+    /// Under their replies to tickets.
+    signature: String,
+    /// Only for themselves and for holders of `staff.notes`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notes: Option<String>,
+    /// They choose another password at the next login.
+    must_change_password: bool,
+    /// Whether they have a second factor.
+    second_factor: bool,
+}
+
+/// A row of the list: somebody who works here, or is invited to.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct StaffEntry {
+    state: StaffState,
+    /// Of a member of staff; of the invitation while they are pending.
+    id: String,
+    username: Option<String>,
+    email: String,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    role: Option<RoleName>,
+    departments: Vec<MemberOf>,
+    language: String,
+    avatar_url: String,
+    last_login_at: Option<Timestamp>,
+    created_at: Timestamp,
+    /// When the invitation's link dies, or died; pending ones only.
+    expires_at: Option<Timestamp>,
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
@@ -105,6 +223,8 @@ impl From<Staff> for StaffView {
             last_name: staff.last_name,
             role: RoleName { id: staff.role_id, name: staff.role_name },
             language: staff.language,
+            template: staff.details.template,
+            records_per_page: staff.details.records_per_page,
             disabled: staff.disabled,
             last_login_at: staff.last_login_at,
             created_at: staff.created_at,
@@ -112,8 +232,97 @@ impl From<Staff> for StaffView {
     }
 }
 
+impl StaffDetails {
+    /// `with_notes`: whether the reader may see the private notes.
+    pub(super) async fn read(
+        reads: &mut impl Reads,
+        staff: Staff,
+        with_notes: bool,
+    ) -> Result<Self, Problem> {
+        let departments = departments::of_staff(reads, &[staff.id]).await?.remove(&staff.id);
+        let second_factor = second_factor::is_enrolled(reads, staff.id.into()).await?;
+        Ok(Self {
+            departments: departments.unwrap_or_default(),
+            signature: staff.details.signature.clone(),
+            notes: with_notes.then(|| staff.details.notes.clone()),
+            must_change_password: staff.must_change_password,
+            second_factor,
+            staff: staff.into(),
+        })
+    }
+}
+
+impl StaffEntry {
+    fn member(staff: Staff, departments: Vec<MemberOf>) -> Self {
+        Self {
+            state: if staff.disabled { StaffState::Disabled } else { StaffState::Active },
+            id: staff.id.to_string(),
+            avatar_url: gravatar(&staff.email),
+            username: Some(staff.username),
+            email: staff.email,
+            first_name: Some(staff.first_name),
+            last_name: Some(staff.last_name),
+            role: Some(RoleName { id: staff.role_id, name: staff.role_name }),
+            departments,
+            language: staff.language,
+            last_login_at: staff.last_login_at,
+            created_at: staff.created_at,
+            expires_at: None,
+        }
+    }
+
+    fn invited(invitation: StaffInvitation, departments: Vec<MemberOf>) -> Self {
+        // Only the first administrator's has none, and is in no list.
+        let email = invitation.email.unwrap_or_default();
+        Self {
+            state: StaffState::Pending,
+            id: invitation.id.to_string(),
+            avatar_url: gravatar(&email),
+            username: invitation.username,
+            email,
+            first_name: invitation.first_name,
+            last_name: invitation.last_name,
+            role: invitation.role.map(|role| RoleName { id: role.id, name: role.name }),
+            departments,
+            language: invitation.language,
+            last_login_at: None,
+            created_at: invitation.created_at,
+            expires_at: Some(invitation.expires_at),
+        }
+    }
+
+    /// A page with the departments of everybody on it, asked for once.
+    pub(super) async fn page(reads: &mut impl Reads, page: page::Page<Entry>) -> Result<Page<Self>, Problem> {
+        let (mut members, mut invited): (Vec<StaffId>, Vec<InvitationId>) = (Vec::new(), Vec::new());
+        for entry in &page.items {
+            match entry {
+                Entry::Member(staff) => members.push(staff.id),
+                Entry::Invited(invitation) => invited.push(invitation.id),
+            }
+        }
+        let mut of_members = match members.is_empty() {
+            true => HashMap::new(),
+            false => departments::of_staff(reads, &members).await?,
+        };
+        let mut of_invited = match invited.is_empty() {
+            true => HashMap::new(),
+            false => departments::of_invitations(reads, &invited).await?,
+        };
+        Ok(Page::of(page, |entry| match entry {
+            Entry::Member(staff) => {
+                let departments = of_members.remove(&staff.id).unwrap_or_default();
+                Self::member(*staff, departments)
+            }
+            Entry::Invited(invitation) => {
+                let departments = of_invited.remove(&invitation.id).unwrap_or_default();
+                Self::invited(*invitation, departments)
+            }
+        }))
+    }
+}
+
 /// Gravatar's address: the SHA-256 of the email address in lower case.
-fn gravatar(email: &str) -> String {
+pub(super) fn gravatar(email: &str) -> String {
     let hash = Sha256::digest(email.trim().to_lowercase());
     format!("https://gravatar.com/avatar/{}", HEXLOWER.encode(&hash))
 }
@@ -121,13 +330,20 @@ fn gravatar(email: &str) -> String {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct StaffList {
-    /// Both without it.
-    state: Option<staff::State>,
+    /// All three without it. Pending ones are invitations, expired ones among them.
+    state: Option<StaffState>,
+    role_id: Option<RoleId>,
+    department_id: Option<DepartmentId>,
+    /// Words that must each occur in the username, the address or the names; eight at most count.
+    search: Option<String>,
 }
 
-async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffView>>, Problem> {
-    let page = staff::list(&mut app.read().await?, list.filter.state, &list.request).await?;
-    Ok(Json(Page::of(page, StaffView::from)))
+async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffEntry>>, Problem> {
+    let StaffList { state, role_id, department_id, search } = list.filter;
+    let filter = Filter { state, role: role_id, department: department_id, search };
+    let mut view = app.read().await?;
+    let page = staff::list(&mut view, &filter, &list.request).await?;
+    Ok(Json(StaffEntry::page(&mut view, page).await?))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -135,12 +351,216 @@ struct StaffPath {
     id: StaffId,
 }
 
+/// Whether `by` may see and change the private notes of others.
+fn sees_notes(by: &By) -> bool {
+    by.authority.rights().has(Permission::StaffNotes)
+}
+
 async fn get(
     State(app): State<App>,
+    by: By,
     Path(StaffPath { id }): Path<StaffPath>,
-) -> Result<Json<StaffView>, Problem> {
-    let found = staff::find(&mut app.read().await?, id).await?;
-    Ok(Json(found.ok_or_else(|| Problem::new(Code::NotFound))?.into()))
+) -> Result<Json<StaffDetails>, Problem> {
+    let mut view = app.read().await?;
+    let found = staff::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let with_notes = sees_notes(&by) || by.authority.staff() == Some(id);
+    Ok(Json(StaffDetails::read(&mut view, found, with_notes).await?))
+}
+
+/// A member of staff to create.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct CreateStaff {
+    /// A letter, then letters and digits, 64 at most.
+    username: String,
+    email: String,
+    first_name: String,
+    last_name: String,
+    role_id: RoleId,
+    /// 15 to 256 characters; they change it at the first login.
+    password: Password,
+    /// `en` without it.
+    language: Option<String>,
+    #[serde(default)]
+    departments: Vec<Membership>,
+    /// Plain text, 5,000 characters at most.
+    #[serde(default)]
+    signature: String,
+    /// Plain text, 20,000 characters at most; needs the permission `staff.notes`.
+    #[serde(default)]
+    notes: String,
+    /// A name that the front end knows.
+    template: Option<String>,
+    /// 10 to 200.
+    records_per_page: Option<i64>,
+}
+
+async fn create(
+    State(app): State<App>,
+    by: By,
+    Json(body): Json<CreateStaff>,
+) -> Result<Created<StaffDetails>, Problem> {
+    if !body.notes.is_empty() && !sees_notes(&by) {
+        return Err(Problem::permission(Permission::StaffNotes));
+    }
+    let new = NewMember {
+        username: body.username,
+        email: body.email,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        role_id: body.role_id,
+        language: body.language,
+        departments: body.departments,
+        details: Details {
+            signature: body.signature,
+            notes: body.notes,
+            template: body.template,
+            records_per_page: body.records_per_page,
+        },
+    };
+    let new = new.checked()?;
+    let mut own_words = new.own_words();
+    own_words.push(app.config().company_name.clone());
+    let mut turn = app.hasher().turn().await?;
+    turn.check(body.password.clone(), LEAST_STAFF, own_words).await?;
+    let password = turn.hash(body.password).await;
+    drop(turn);
+
+    let mut cx = app.begin(by.caller.clone()).await?;
+    let staff = staff::create(&mut cx, &by.authority, new, password).await?;
+    let created = StaffDetails::read(&mut cx, staff, sees_notes(&by)).await?;
+    cx.commit().await?;
+    Ok(Created(created))
+}
+
+/// What to change; what is left out stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChangeStaff {
+    /// A letter, then letters and digits, 64 at most.
+    username: Option<String>,
+    /// The address before is told.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    role_id: Option<RoleId>,
+    /// Their sessions end, and they change it at the next login.
+    password: Option<Password>,
+    language: Option<String>,
+    /// All they are to be in.
+    departments: Option<Vec<Membership>>,
+    /// Plain text, 5,000 characters at most.
+    signature: Option<String>,
+    /// Plain text, 20,000 characters at most; needs the permission `staff.notes`.
+    notes: Option<String>,
+    /// A name that the front end knows; null: none.
+    #[serde(default, deserialize_with = "present")]
+    template: Option<Option<String>>,
+    /// 10 to 200; null: the setting.
+    #[serde(default, deserialize_with = "present")]
+    records_per_page: Option<Option<i64>>,
+}
+
+async fn change(
+    State(app): State<App>,
+    by: By,
+    Path(StaffPath { id }): Path<StaffPath>,
+    Json(body): Json<ChangeStaff>,
+) -> Result<Json<StaffDetails>, Problem> {
+    if body.notes.is_some() && !sees_notes(&by) {
+        return Err(Problem::permission(Permission::StaffNotes));
+    }
+    let password = match body.password {
+        Some(password) => Some(password_for(&app, &by.authority, id, password).await?),
+        None => None,
+    };
+    let own = OwnChange {
+        username: body.username,
+        email: body.email,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        language: body.language,
+        signature: body.signature,
+        notes: body.notes,
+        template: body.template,
+        records_per_page: body.records_per_page,
+        notify: None,
+    };
+    let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password };
+    let change = change.checked()?;
+    let mut cx = app.begin(by.caller.clone()).await?;
+    let staff = staff::change(&mut cx, &by.authority, id, change).await?;
+    let changed = StaffDetails::read(&mut cx, staff, sees_notes(&by)).await?;
+    cx.commit().await?;
+    Ok(Json(changed))
+}
+
+/// Judges and hashes a password for a colleague; whether the caller may change them comes first, as it is cheaper.
+async fn password_for(
+    app: &App,
+    by: &Authority,
+    id: StaffId,
+    password: Password,
+) -> Result<logins::NewPassword, Problem> {
+    let mut view = app.read().await?;
+    let found = staff::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    by.over_colleague(id, &found.rights)?;
+    let login = logins::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
+    let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
+    drop(view);
+    judge_for_colleague(app, &login, has_second_factor, password).await
+}
+
+async fn delete(
+    State(app): State<App>,
+    by: By,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(by.caller).await?;
+    staff::delete(&mut cx, &by.authority, id).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+/// Doing it twice does it once.
+async fn disable_staff(
+    State(app): State<App>,
+    by: By,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(by.caller).await?;
+    staff::disable(&mut cx, &by.authority, id).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+async fn enable(
+    State(app): State<App>,
+    by: By,
+    Path(StaffPath { id }): Path<StaffPath>,
+) -> Result<NoContent, Problem> {
+    let mut cx = app.begin(by.caller).await?;
+    staff::enable(&mut cx, &by.authority, id).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+impl From<staff::Error> for Problem {
+    fn from(error: staff::Error) -> Self {
+        match error {
+            staff::Error::Unknown => Self::new(Code::NotFound),
+            staff::Error::Invalid(invalid) => invalid.into(),
+            staff::Error::UsernameTaken => Self::with_detail(Code::UsernameTaken, "Choose another username."),
+            staff::Error::EmailTaken => {
+                Self::with_detail(Code::EmailTaken, "Every member of staff has an address of their own.")
+            }
+            staff::Error::LastAdministrator => {
+                Self::with_detail(Code::LastAdministrator, "Make somebody else a full administrator first.")
+            }
+            staff::Error::Refused(refused) => refused.into(),
+            staff::Error::Db(error) => error.into(),
+        }
+    }
 }
 
 /// A member of staff who was active lately.

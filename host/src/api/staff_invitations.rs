@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use frontdesk_core::{
+    cx::Reads,
+    departments::{self, MemberOf, Membership},
     ids::{InvitationId, RoleId, StaffId},
     invitations::{self, NewStaffInvitation, StaffInvitation, StaffInvitationChange, Status},
     roles::Permission,
@@ -95,7 +97,10 @@ struct StaffInvitationView {
     id: InvitationId,
     state: Status,
     email: Option<String>,
-    role: RoleName,
+    /// Null once it is over and the role deleted.
+    role: Option<RoleName>,
+    /// Which departments they will be in.
+    departments: Vec<MemberOf>,
     username: Option<String>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -115,12 +120,13 @@ struct StaffInvitationView {
 }
 
 impl StaffInvitationView {
-    fn new(invitation: StaffInvitation, now: Timestamp) -> Self {
+    fn new(invitation: StaffInvitation, departments: Vec<MemberOf>, now: Timestamp) -> Self {
         Self {
             state: invitation.status(now),
             id: invitation.id,
             email: invitation.email,
-            role: RoleName { id: invitation.role_id, name: invitation.role_name },
+            role: invitation.role.map(|role| RoleName { id: role.id, name: role.name }),
+            departments,
             username: invitation.username,
             first_name: invitation.first_name,
             last_name: invitation.last_name,
@@ -134,6 +140,12 @@ impl StaffInvitationView {
             staff_id: invitation.staff_id,
             link: None,
         }
+    }
+
+    async fn read(reads: &mut impl Reads, invitation: StaffInvitation) -> Result<Self, Problem> {
+        let (id, now) = (invitation.id, reads.now());
+        let departments = departments::of_invitations(reads, &[id]).await?.remove(&id);
+        Ok(Self::new(invitation, departments.unwrap_or_default(), now))
     }
 
     fn with_link(self, app: &App, token: &Token) -> Self {
@@ -152,9 +164,15 @@ async fn list(
     State(app): State<App>,
     list: List<StaffInvitationList>,
 ) -> Result<Json<Page<StaffInvitationView>>, Problem> {
-    let now = app.now();
-    let page = invitations::list(&mut app.read().await?, list.filter.state, &list.request).await?;
-    Ok(Json(Page::of(page, |invitation| StaffInvitationView::new(invitation, now))))
+    let mut view = app.read().await?;
+    let now = view.now();
+    let page = invitations::list(&mut view, list.filter.state, &list.request).await?;
+    let ids: Vec<_> = page.items.iter().map(|invitation| invitation.id).collect();
+    let mut departments = departments::of_invitations(&mut view, &ids).await?;
+    Ok(Json(Page::of(page, |invitation| {
+        let of = departments.remove(&invitation.id).unwrap_or_default();
+        StaffInvitationView::new(invitation, of, now)
+    })))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -166,8 +184,9 @@ async fn get(
     State(app): State<App>,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
-    let invitation = invitations::find(&mut app.read().await?, id).await?;
-    Ok(Json(StaffInvitationView::new(invitation, app.now())))
+    let mut view = app.read().await?;
+    let invitation = invitations::find(&mut view, id).await?;
+    Ok(Json(StaffInvitationView::read(&mut view, invitation).await?))
 }
 
 /// Whom to invite, as what.
@@ -182,6 +201,9 @@ struct InviteStaff {
     last_name: Option<String>,
     /// Of the mail and later of the member of staff: `en`.
     language: Option<String>,
+    /// Which departments they will be in.
+    #[serde(default)]
+    departments: Vec<Membership>,
 }
 
 async fn create(
@@ -196,12 +218,14 @@ async fn create(
         first_name: body.first_name,
         last_name: body.last_name,
         language: body.language,
+        departments: body.departments,
     }
     .checked()?;
     let mut cx = app.begin(caller).await?;
     let made = invitations::invite_staff(&mut cx, &authority, new).await?;
+    let view = StaffInvitationView::read(&mut cx, made.invitation).await?;
     cx.commit().await?;
-    Ok(Created(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+    Ok(Created(view.with_link(&app, &made.token)))
 }
 
 /// What to change; what is absent stays. `null` clears a name or the username, so that the invitee gives it.
@@ -218,6 +242,8 @@ struct ChangeStaffInvitation {
     #[serde(default, deserialize_with = "present")]
     last_name: Option<Option<String>>,
     language: Option<String>,
+    /// All they are to be in.
+    departments: Option<Vec<Membership>>,
 }
 
 async fn change(
@@ -233,12 +259,13 @@ async fn change(
         first_name: body.first_name,
         last_name: body.last_name,
         language: body.language,
+        departments: body.departments,
     }
     .checked()?;
     let mut cx = app.begin(caller).await?;
     let (invitation, token) = invitations::change_staff(&mut cx, &authority, id, change).await?;
+    let view = StaffInvitationView::read(&mut cx, invitation).await?;
     cx.commit().await?;
-    let view = StaffInvitationView::new(invitation, app.now());
     Ok(Json(match token {
         Some(token) => view.with_link(&app, &token),
         None => view,
@@ -263,6 +290,7 @@ async fn resend(
 ) -> Result<Json<StaffInvitationView>, Problem> {
     let mut cx = app.begin(caller).await?;
     let made = invitations::resend(&mut cx, &authority, id).await?;
+    let view = StaffInvitationView::read(&mut cx, made.invitation).await?;
     cx.commit().await?;
-    Ok(Json(StaffInvitationView::new(made.invitation, app.now()).with_link(&app, &made.token)))
+    Ok(Json(view.with_link(&app, &made.token)))
 }

@@ -15,7 +15,8 @@ use frontdesk_core::{
     logins::{self, Audience, Login},
     outbox::RemovedBy,
     page::PageRequest,
-    recovery, roles, second_factor, settings, staff,
+    recovery, roles, second_factor, settings,
+    staff::{self, Entry, Filter},
 };
 
 use super::database::{self, DatabaseArgs, Opened};
@@ -96,8 +97,20 @@ async fn list(opened: &Opened) -> Result<String, Box<dyn Error>> {
     let (mut lines, mut cursor) = (String::new(), None);
     loop {
         let request = PageRequest::new(PageRequest::MOST, cursor.as_deref(), false).map_err(explain)?;
-        let page = staff::list(&mut view, None, &request).await?;
-        for one in &page.items {
+        let page = staff::list(&mut view, &Filter::default(), &request).await?;
+        for entry in &page.items {
+            let one = match entry {
+                Entry::Member(staff) => staff,
+                Entry::Invited(invitation) => {
+                    lines += &format!(
+                        "-  {}  {}  invited, the link ends {}\n",
+                        invitation.email.as_deref().unwrap_or_default(),
+                        invitation.role.as_ref().map_or("", |role| &role.name),
+                        invitation.expires_at,
+                    );
+                    continue;
+                }
+            };
             let enrolled = second_factor::is_enrolled(&mut view, one.id.into()).await?;
             let particular = [(one.disabled, "disabled"), (enrolled, "second factor")];
             let particular: Vec<_> =
@@ -155,6 +168,7 @@ async fn invite(opened: &Opened, email: &str, role: &str) -> Result<String, Box<
         first_name: None,
         last_name: None,
         language: None,
+        departments: Vec::new(),
     };
     let new = new.checked().map_err(explain)?;
     let made = invitations::invite_staff(&mut cx, &Authority::command_line(), new).await?;
@@ -188,9 +202,7 @@ async fn remove_second_factor(opened: &Opened, name: &str) -> Result<String, Box
 async fn enable(opened: &Opened, name: &str) -> Result<String, Box<dyn Error>> {
     let mut cx = begin(opened).await?;
     let login = who(&mut cx, name).await?;
-    let found = staff::find(&mut cx, login.id.of_staff()).await?;
-    let found = found.ok_or_else(|| format!("{name} is no member of staff"))?;
-    if !staff::enable(&mut cx, &found).await? {
+    if !staff::enable(&mut cx, &Authority::command_line(), login.id.of_staff()).await? {
         return Err(format!("{name} is not disabled").into());
     }
     cx.commit().await?;

@@ -85,7 +85,7 @@ async fn members(service: &Frontdesk) {
         let id = format!("01980000-0000-7000-8000-{n:012}");
         let name = format!("{}{n:05}", NAMES[0]);
         logins.push(format!("('{id}', '{name}')"));
-        staff.push(format!("('{id}', '00000000-0000-7000-8000-000000000002')"));
+        staff.push(format!("('{id}', '00000000-0000-7000-8000-000000000003')"));
     }
     let sql = format!(
         "WITH made (id, name) AS (VALUES {})

@@ -409,7 +409,7 @@ async fn help(service: &Frontdesk) -> Help {
     let removed = staff(service, &["remove-second-factor", "ada"]).await;
     assert!(removed.starts_with("ada is asked for the password alone"), "{removed}");
     assert_eq!(staff(service, &["enable", "grace"]).await, "grace can log in again.\n");
-    let invitation = staff(service, &["invite", "joan@example.test", "--role", "no permissions"]).await;
+    let invitation = staff(service, &["invite", "joan@example.test", "--role", "sales"]).await;
     assert!(invitation.starts_with("https://desk.example.com/accept#token="));
 
     for (arguments, why) in [
@@ -448,7 +448,7 @@ async fn all_get_in(service: &Frontdesk, ada: &Person, grace: &Person, help: &He
         "first_name": "Joan", "last_name": "Clarke",
     });
     let joan = guest.post("/v1/public/invitations/accept", &accept).await.expect(200);
-    assert_eq!(joan["staff"]["role"]["name"], "No Permissions");
+    assert_eq!(joan["staff"]["role"]["name"], "Sales");
 }
 
 /// Ada with a second factor and Grace, who is shut out.

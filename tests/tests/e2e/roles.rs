@@ -1,24 +1,20 @@
 //! Nobody gives what they do not have.
 
-use frontdesk_tests::{Database, Frontdesk, Invitation, PASSWORD, both, first_administrator, invite, roles};
+use frontdesk_tests::{
+    Database, Frontdesk, Invitation, PASSWORD, both, first_administrator, invite, role, roles,
+};
 use serde_json::json;
 
 both! {
     nobody_invites_beyond_their_own_permissions,
 }
 
-const HELPDESK: &str = "00000000-0000-7000-8000-0000000000aa";
-
 async fn nobody_invites_beyond_their_own_permissions(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    service
-        .execute(&format!(
-            "INSERT INTO roles (id, name, name_folded, everything, permissions, created_at)
-             VALUES ('{HELPDESK}', 'Helpdesk', 'helpdesk', FALSE, 'staff.invite roles.view staff.view', 0)"
-        ))
-        .await;
-    let invitation = invite(&ada.api, "grace@example.test", json!({ "role_id": HELPDESK })).await;
+    let helpdesk = &role(&ada.api, "Helpdesk", &["staff.invite", "roles.view", "staff.view"]).await;
+    let (full, powerless) = roles(&ada.api).await;
+    let invitation = invite(&ada.api, "grace@example.test", json!({ "role_id": helpdesk })).await;
     let boss = invite(&ada.api, "boss@example.test", json!({ "first_name": "Joan" })).await;
     let accept = json!({
         "token": invitation.token(), "username": "grace", "password": PASSWORD, "first_name": "Grace", "last_name": "Hopper",
@@ -29,13 +25,12 @@ async fn nobody_invites_beyond_their_own_permissions(database: Database) {
     let events = service.column("SELECT id FROM events").await.len();
 
     let invitations = "/v1/admin/staff-invitations";
-    let (full, powerless) = roles(&grace).await;
     let up = json!({ "email": "friend@example.test", "role_id": full });
     grace.post(invitations, &up).await.problem(403, "beyond_own_permissions");
     for change in [
         json!({ "first_name": "Eve" }),
         json!({ "email": "eve@example.test" }),
-        json!({ "role_id": HELPDESK }),
+        json!({ "role_id": helpdesk }),
         json!({}),
     ] {
         grace.patch(&boss.path(), &change).await.problem(403, "beyond_own_permissions");
@@ -55,7 +50,7 @@ async fn nobody_invites_beyond_their_own_permissions(database: Database) {
     assert_eq!(seen.expect(200)["state"], "pending");
 
     // Into their own role, or one below it, they may; and from there not up.
-    for role in [HELPDESK, &powerless] {
+    for role in [helpdesk, &powerless] {
         let email = format!("{role}@example.test");
         let made = grace.post(invitations, &json!({ "email": email, "role_id": role })).await;
         let made = Invitation::from(made.expect(201));

@@ -1,0 +1,102 @@
+//! The list of staff: active, disabled, and those who are invited and not there yet, in one order.
+
+use super::{Staff, store};
+use crate::{
+    cx::Reads,
+    db,
+    ids::{DepartmentId, RoleId},
+    invalid::fold,
+    invitations::{self, StaffInvitation},
+    page::{Page, PageRequest},
+    text_enum::text_enum,
+    time::Timestamp,
+};
+
+text_enum! {
+    /// Which members of staff a list shows.
+    #[schemars(rename = "StaffState")]
+    pub enum State {
+        Active => "active",
+        Disabled => "disabled",
+        /// Invited, expired links included.
+        Pending => "pending",
+    }
+}
+
+/// Whom a list shows; everybody by default.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    pub state: Option<State>,
+    pub role: Option<RoleId>,
+    pub department: Option<DepartmentId>,
+    /// Words that must each occur in the username, the address or the names.
+    pub search: Option<String>,
+}
+
+/// A row of the list.
+#[derive(Clone, Debug)]
+pub enum Entry {
+    Member(Box<Staff>),
+    Invited(Box<StaffInvitation>),
+}
+
+/// More of a search is not looked for.
+const MOST_WORDS: usize = 8;
+
+impl Filter {
+    /// What each word is compared with by `LIKE … ESCAPE '!'`.
+    pub(crate) fn patterns(&self) -> Vec<String> {
+        let words = self.search.as_deref().unwrap_or_default();
+        let escaped = |word: &str| {
+            let mut pattern = String::from("%");
+            for c in fold(word).chars().filter(|c| *c != '\0') {
+                if matches!(c, '%' | '_' | '!') {
+                    pattern.push('!');
+                }
+                pattern.push(c);
+            }
+            pattern + "%"
+        };
+        words.split_whitespace().take(MOST_WORDS).map(escaped).collect()
+    }
+
+    fn members(&self) -> bool {
+        self.state != Some(State::Pending)
+    }
+
+    fn invited(&self) -> bool {
+        self.state.is_none_or(|state| state == State::Pending)
+    }
+}
+
+impl Entry {
+    fn key(&self) -> (Timestamp, uuid::Uuid) {
+        match self {
+            Self::Member(staff) => (staff.created_at, staff.id.into()),
+            Self::Invited(invitation) => (invitation.created_at, invitation.id.into()),
+        }
+    }
+}
+
+/// The newest first. Members and invitations are two tables, so two statements, each by its own index, are merged.
+pub async fn list(
+    reads: &mut impl Reads,
+    filter: &Filter,
+    request: &PageRequest,
+) -> Result<Page<Entry>, db::Error> {
+    let (members, invited) = (filter.members(), filter.invited());
+    let total = request.total(reads.db(), store::select_one(filter, members, invited)).await?;
+    let mut rows = Vec::new();
+    if members {
+        let found = store::list(reads.db(), filter, request).await?;
+        rows.extend(found.into_iter().map(|row| Entry::Member(Box::new(row.into()))));
+    }
+    if invited {
+        let found = invitations::open(reads, filter, request).await?;
+        rows.extend(found.into_iter().map(|invitation| Entry::Invited(Box::new(invitation))));
+    }
+    if members && invited {
+        rows.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
+    }
+    Ok(request.page(rows, total, Entry::key))
+}
