@@ -11,7 +11,9 @@ mod sections;
 mod source;
 #[cfg(test)]
 mod tests;
+mod web_origin;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +26,7 @@ pub use secret::Secret;
 pub use sections::{Database, DatabasePool, Limits, Log, LogFormat, Mailer, MailerSettings, PluginLimits};
 pub use sections::{Smtp, SmtpLogin, SmtpTls};
 pub use source::Origin;
+pub use web_origin::WebOrigin;
 
 use reader::Reader;
 use source::Sources;
@@ -38,6 +41,8 @@ pub struct Config {
     pub database: Database,
     /// As configured; [`Config::public_url`] has the default.
     pub configured_public_url: Option<PublicUrl>,
+    /// Front ends of other origins that may call the API.
+    pub cors_origins: BTreeSet<WebOrigin>,
     /// Whose `X-Forwarded-For` is believed. `None` is undecided: nobody's, and behind a proxy nobody is told apart.
     pub trusted_proxies: Option<Vec<Network>>,
     /// A directory of plugin components that is read at start.
@@ -157,6 +162,13 @@ impl Config {
                 smtp.host
             )),
             Some(_) | None => {}
+        }
+        let on_this_machine = self.cors_origins.iter().find(|origin| origin.is_loopback());
+        if let Some(origin) = on_this_machine.filter(|_| reachable) {
+            warnings.push(format!(
+                "cors_origins lists {origin}: whatever listens there on somebody's own machine may call as their \
+                 front end. Leave it out once development is over"
+            ));
         }
         let behind_proxy = self.listen.ip().is_loopback()
             && self.configured_public_url.as_ref().is_some_and(|url| !url.is_loopback());

@@ -24,6 +24,7 @@ use frontdesk_core::{
 
 use super::{
     client_address::ClientAddress,
+    cors,
     outermost::RequestId,
     problem::{Code, Problem},
     routes::{Audience, Op},
@@ -231,15 +232,21 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// A page of another site must not make its visitors log in, try passwords from their address, or spend their links:
-/// refused before anything is counted. Programs send no `Origin` and are let through.
+/// refused before anything is counted. Programs send no `Origin` and are let through, and so are the front ends that
+/// `cors_origins` lists, from whatever site: they get no cookie, see [`super::tokens::Wanted`].
 fn refuse_other_sites(app: &App, request: &Request) -> Result<(), Problem> {
     let headers = request.headers();
+    if is_safe(request.method()) || cors::listed(app, headers).is_some() {
+        return Ok(());
+    }
     let ours = app.public_url().origin();
     let foreign = headers.contains_key(header::ORIGIN) && !same_origin(headers, &ours);
     // Fetch Metadata (W3C): what browsers say by themselves, also where there is no Origin.
     let cross_site = headers.get(SEC_FETCH_SITE).is_some_and(|site| site.as_bytes() == b"cross-site");
-    if !is_safe(request.method()) && (foreign || cross_site) {
-        let detail = format!("In a browser this works from {ours} only, which is what public_url says.");
+    if foreign || cross_site {
+        let detail = format!(
+            "In a browser this works from {ours} only, which is what public_url says, and from what cors_origins lists."
+        );
         return Err(Problem::with_detail(Code::OriginRefused, detail));
     }
     Ok(())

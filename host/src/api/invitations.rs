@@ -1,6 +1,6 @@
 //! `/v1/public/invitations`: what a link invites to, and accepting it.
 
-use axum::extract::State;
+use axum::{extract::State, http::HeaderMap};
 use frontdesk_core::{
     invitations::{self, Error, Need, StaffAcceptance},
     logins::Audience,
@@ -17,7 +17,7 @@ use super::{
     guard::{Guest, refuse_banned},
     problem::{Code, Problem},
     routes::{Op, Routes},
-    tokens::{LoggedIn, SessionKind},
+    tokens::{LoggedIn, Wanted},
 };
 use crate::App;
 
@@ -141,14 +141,16 @@ struct AcceptInvitation {
     first_name: Option<String>,
     last_name: Option<String>,
     #[serde(default)]
-    session: SessionKind,
+    session: Wanted,
 }
 
 async fn accept(
     State(app): State<App>,
     guest: Guest,
+    headers: HeaderMap,
     Json(body): Json<AcceptInvitation>,
 ) -> Result<LoggedIn, Problem> {
+    let kind = body.session.for_caller(&app, &headers)?;
     let token = body.token.hash();
     let acceptance = StaffAcceptance {
         username: body.username,
@@ -172,5 +174,5 @@ async fn accept(
     let staff = staff::find(&mut cx, accepted.staff).await?;
     cx.commit().await?;
     let staff = staff.ok_or_else(|| Problem::internal("the member of staff just created is gone"))?;
-    Ok(LoggedIn::new(&app, &accepted.session, body.session, staff.into()))
+    Ok(LoggedIn::new(&app, &accepted.session, kind, staff.into()))
 }

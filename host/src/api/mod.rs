@@ -2,6 +2,7 @@
 
 mod bans;
 mod client_address;
+mod cors;
 mod dashboard;
 mod extract;
 pub(crate) mod guard;

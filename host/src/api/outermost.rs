@@ -13,6 +13,7 @@ use futures_util::FutureExt as _;
 
 use super::{
     client_address::Proxies,
+    cors::Sharing,
     problem::{Code, Problem},
 };
 use crate::App;
@@ -21,7 +22,7 @@ use crate::App;
 #[derive(Clone, Debug)]
 pub(super) struct RequestId(pub Arc<str>);
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 pub(super) async fn wrap(app: App, proxies: Arc<Proxies>, mut request: Request, next: Next) -> Response {
     let began = Instant::now();
@@ -36,11 +37,14 @@ pub(super) async fn wrap(app: App, proxies: Arc<Proxies>, mut request: Request, 
     }
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
 
+    let sharing = Sharing::of(&app, &request);
     // A ban by hand refuses everything, wherever it would have gone.
     let banned = client.and_then(|client| app.bans().refuses(client.address, app.now()));
-    let mut response = match banned {
-        Some(until) => Problem::from(Refused::Banned { until }).into_response(),
-        None => answer(&app, request, next).await,
+    let mut response = match (sharing.preflight(), banned) {
+        // Does nothing and tells nothing; refused, it would keep the page from reading why the request itself is.
+        (Some(preflight), _) => preflight,
+        (None, Some(until)) => Problem::from(Refused::Banned { until }).into_response(),
+        (None, None) => answer(&app, request, next).await,
     };
 
     let problem = response.extensions_mut().remove::<Problem>();
@@ -54,6 +58,7 @@ pub(super) async fn wrap(app: App, proxies: Arc<Proxies>, mut request: Request, 
         *response.body_mut() = written.into_body();
     }
     harden(&mut response);
+    sharing.mark(&mut response);
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(REQUEST_ID, value);
     }

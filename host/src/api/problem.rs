@@ -77,7 +77,7 @@ codes! {
     ConfirmationRefused 403 "confirmation_refused" "The password is wrong";
     /// Nobody gives or takes what they do not have.
     BeyondOwnPermissions 403 "beyond_own_permissions" "That goes beyond your own permissions";
-    /// A change by cookie, or without a login, came from a page that is not ours.
+    /// A change by cookie, or without a login, came from a page that is not ours; or that page asked for a cookie.
     OriginRefused 403 "origin_refused" "The request came from another site";
     /// No such route, or no such thing.
     NotFound 404 "not_found" "There is nothing here";

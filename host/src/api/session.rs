@@ -7,7 +7,7 @@ use aide::{
 };
 use axum::{
     extract::State,
-    http::header,
+    http::{HeaderMap, header},
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
@@ -30,7 +30,7 @@ use super::{
     routes::{Op, Routes},
     security_keys,
     staff::StaffView,
-    tokens::{LoggedIn, Renewed, SessionKind, cookie, gone, with_cookie},
+    tokens::{LoggedIn, Renewed, SessionKind, Wanted, cookie, gone, with_cookie},
 };
 use crate::App;
 
@@ -84,7 +84,7 @@ struct LogIn {
     login: String,
     password: Password,
     #[serde(default)]
-    session: SessionKind,
+    session: Wanted,
 }
 
 /// A login whose password was right: the second factor is still to be proved.
@@ -128,8 +128,10 @@ fn challenge_over() -> Problem {
 async fn log_in(
     State(app): State<App>,
     guest: Guest,
+    headers: HeaderMap,
     Json(body): Json<LogIn>,
 ) -> Result<LogInAnswer, Problem> {
+    let kind = body.session.for_caller(&app, &headers)?;
     let settings = app.settings();
     let mut view = app.read().await?;
     let login = logins::find_by_name(&mut view, Audience::Staff, &body.login).await?;
@@ -150,7 +152,7 @@ async fn log_in(
         Entered::In(login, started) => {
             let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(login_refused)?;
             cx.commit().await?;
-            let answer = LoggedIn::new(&app, &started, body.session, staff.into());
+            let answer = LoggedIn::new(&app, &started, kind, staff.into());
             Ok(LogInAnswer::LoggedIn(Box::new(answer)))
         }
         Entered::Challenged(login, started, methods) => {
@@ -192,7 +194,7 @@ struct AnswerChallenge {
     /// With `security-key`: what `navigator.credentials.get()` gave, as JSON.
     credential: Option<serde_json::Value>,
     #[serde(default)]
-    session: SessionKind,
+    session: Wanted,
 }
 
 impl From<second_factor::LoginError> for Problem {
@@ -208,8 +210,10 @@ impl From<second_factor::LoginError> for Problem {
 async fn second_factor(
     State(app): State<App>,
     guest: Guest,
+    headers: HeaderMap,
     Json(body): Json<AnswerChallenge>,
 ) -> Result<LoggedIn, Problem> {
+    let kind = body.session.for_caller(&app, &headers)?;
     let settings = app.settings();
     let challenge = body.challenge.hash();
     let mut view = app.read().await?;
@@ -257,7 +261,7 @@ async fn second_factor(
         Passed::In(login, started) => {
             let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(challenge_over)?;
             cx.commit().await?;
-            Ok(LoggedIn::new(&app, &started, body.session, staff.into()))
+            Ok(LoggedIn::new(&app, &started, kind, staff.into()))
         }
         Passed::Wrong => {
             cx.commit().await?;

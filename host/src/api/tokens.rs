@@ -1,7 +1,7 @@
 //! Sessions' tokens on their way out: in the body for programs, in a cookie for browsers.
 
 use axum::{
-    http::{HeaderValue, header},
+    http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
 use frontdesk_core::sessions::{Pending, Started};
@@ -9,21 +9,50 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guard::{Member, STAFF_COOKIE},
+    guard::{Member, STAFF_COOKIE, same_origin},
     problem::{Code, Problem},
     staff::StaffView,
 };
 use crate::App;
 
 /// How the session's token travels.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum SessionKind {
+    Token,
+    Cookie,
+}
+
+/// How the session's token is to travel, as a login asks for it. [`Self::for_caller`] says whether it may.
 #[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum SessionKind {
-    /// In the answer, for programs.
+#[schemars(rename = "SessionKind")]
+pub(super) enum Wanted {
+    /// In the answer, for programs and for front ends of other origins.
     #[default]
     Token,
-    /// In a cookie, for browsers.
+    /// In a cookie, for pages of this service.
     Cookie,
+}
+
+impl Wanted {
+    /// What a caller with these `headers` gets. A page of another origin gets no cookie, listed or not: it could not use it
+    /// for any change, and would have logged its visitor in to our own pages unasked.
+    pub(super) fn for_caller(self, app: &App, headers: &HeaderMap) -> Result<SessionKind, Problem> {
+        let ours = app.public_url().origin();
+        match self {
+            Self::Token => Ok(SessionKind::Token),
+            Self::Cookie if !headers.contains_key(header::ORIGIN) || same_origin(headers, &ours) => {
+                Ok(SessionKind::Cookie)
+            }
+            Self::Cookie => {
+                let detail = format!(
+                    "A session by cookie belongs to the pages of {ours}. Ask for \"session\": \"token\", and send what \
+                     that answers as Authorization: Bearer TOKEN."
+                );
+                Err(Problem::with_detail(Code::OriginRefused, detail))
+            }
+        }
+    }
 }
 
 /// A session's new token on its way to whom it belongs.

@@ -72,12 +72,7 @@ impl PublicUrl {
 
     /// Only this machine can follow links to it.
     pub fn is_loopback(&self) -> bool {
-        match self.url.host() {
-            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            None => false,
-        }
+        is_loopback(&self.url)
     }
 
     /// `path` begins with a slash.
@@ -88,6 +83,15 @@ impl PublicUrl {
     /// A link with a one-time token in its fragment, which browsers never send to any server.
     pub fn link_with_token(&self, path: &str, token: &str) -> String {
         format!("{}{path}#token={token}", self.text)
+    }
+}
+
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
     }
 }
 

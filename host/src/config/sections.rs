@@ -8,7 +8,7 @@ use frontdesk_core::network::Network;
 use serde::Serialize;
 
 use super::reader::{Reader, Section, toml_text};
-use super::{Config, PublicUrl, Secret};
+use super::{Config, PublicUrl, Secret, WebOrigin};
 
 /// `None` when something required could not be understood; the reader knows what.
 pub(super) fn read(reader: &mut Reader) -> Option<Config> {
@@ -21,6 +21,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
     let data = top.file("data", Some("./data"));
     let database = Database::read(&mut top, data.as_deref());
     let configured_public_url = top.parsed("public_url", None, PublicUrl::parse);
+    let cors_origins = WebOrigin::read(&mut top);
     let trusted_proxies =
         top.list("trusted_proxies", |text| text.parse::<Network>().map_err(|error| error.to_string()));
     let plugins = top.file("plugins", None);
@@ -37,6 +38,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
         data: data?,
         database: database?,
         configured_public_url,
+        cors_origins,
         trusted_proxies,
         plugins,
         company_name: company_name?,

@@ -247,6 +247,125 @@ fn public_urls_are_origins_with_at_most_a_path() {
 }
 
 #[test]
+fn cors_origins_are_what_browsers_send() {
+    let case = Case::new("cors");
+    let origins = |toml: &str, env: &[(&str, &str)]| {
+        let config = case.load(toml, env);
+        config.cors_origins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(origins("", &[]), "");
+    assert_eq!(origins("cors_origins = []", &[]), "");
+    for (written, sent) in [
+        ("https://console.example.com", "https://console.example.com"),
+        ("HTTPS://Console.Example.COM", "https://console.example.com"),
+        ("https://console.example.com:443", "https://console.example.com"),
+        ("https://console.example.com:8443", "https://console.example.com:8443"),
+        ("https://console.example.com:80", "https://console.example.com:80"),
+        ("https://bücher.example", "https://xn--bcher-kva.example"),
+        ("https://XN--BCHER-KVA.example", "https://xn--bcher-kva.example"),
+        ("https://192.0.2.7", "https://192.0.2.7"),
+        ("https://[2001:DB8:0::7]:8443", "https://[2001:db8::7]:8443"),
+        ("http://localhost:5173", "http://localhost:5173"),
+        ("http://console.localhost", "http://console.localhost"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+        ("http://[::1]:3000", "http://[::1]:3000"),
+    ] {
+        assert_eq!(origins(&format!("cors_origins = ['{written}']"), &[]), sent, "{written}");
+    }
+    let file = "cors_origins = ['https://b.example', 'https://a.example', 'https://B.example:443']";
+    assert_eq!(origins(file, &[]), "https://a.example https://b.example", "each once");
+    let variable = |value| [("FRONTDESK_CORS_ORIGINS", value)];
+    assert_eq!(origins(file, &variable("none")), "");
+    assert_eq!(origins(file, &variable("https://c.example, https://c.example")), "https://c.example");
+    let explained = case.explain(file, &variable("https://c.example"));
+    let line = explained.effective.iter().find(|line| line.path == "cors_origins").unwrap();
+    assert_eq!(line.value.as_deref(), Some("[\"https://c.example\"]"));
+}
+
+#[test]
+fn what_is_no_origin_is_refused_with_what_to_write() {
+    let case = Case::new("no-origin");
+    let complaint = |text: &str| {
+        let complaint =
+            case.complaints(&format!("\ncors_origins = ['https://good.example', \"{text}\"]"), &[]);
+        complaint.strip_prefix("frontdesk.toml:2: cors_origins has a mistake: ").expect(&complaint).to_owned()
+    };
+    for none in [
+        "",
+        "null",
+        "console.example.com",
+        "console.example.com:443",
+        "//console.example.com",
+        "https:console.example.com",
+        "https:/console.example.com",
+        "https:///console.example.com",
+        "https://",
+        "https://:443",
+        "https://console.example.com:66000",
+        "https://console.example.com https://b.example",
+        " https://console.example.com",
+        "https://console.example.com ",
+        "https://console.\\texample.com",
+        "https://console.example.com\\n",
+        "ftp://console.example.com",
+        "wss://console.example.com",
+        "file://console.example.com",
+        "chrome-extension://abcdefghijklmnop",
+        "blob:https://console.example.com",
+        "javascript://console.example.com",
+    ] {
+        let complaint = complaint(none);
+        let told = complaint
+            .ends_with("is no origin; write https:// and a host, such as https://console.example.com")
+            || complaint.ends_with(
+                "goes on after host and port, which an origin does not; write https://console.example.com",
+            );
+        assert!(told, "{none}: {complaint}");
+    }
+    for longer in ["/", "/app", "/?a", "?a", "#a", "?", "#", "\\\\app", "/../"] {
+        assert!(
+            complaint(&format!("https://Console.example.com:443{longer}")).ends_with(
+                "goes on after host and port, which an origin does not; write https://console.example.com"
+            ),
+            "{longer}"
+        );
+    }
+    for wide in ["*", "https://*", "https://*.example.com", "https://console.example.com:*"] {
+        assert!(complaint(wide).contains("without *"), "{wide}");
+    }
+    assert!(complaint("https://console.example.com.").contains("a dot at the end"));
+    for plain in [
+        "http://console.example.com",
+        "http://localhost.example.com",
+        "http://10.0.0.1",
+        "http://notlocalhost",
+    ] {
+        assert!(complaint(plain).contains("is not encrypted"), "{plain}");
+    }
+    let secret = complaint("https://desk:hunter2@console.example.com");
+    assert!(secret.contains("no user name") && !secret.contains("hunter2"), "{secret}");
+    assert_eq!(
+        case.complaints("", &[("FRONTDESK_CORS_ORIGINS", "https://a.example,*")]),
+        "FRONTDESK_CORS_ORIGINS: cors_origins has a mistake: \"*\" would let in whoever gets a name there; list each \
+         front end by its own, without *"
+    );
+    assert_eq!(
+        case.complaints("cors_origins = 'https://a.example'", &[]),
+        "frontdesk.toml:1: cors_origins must be a list of texts in quotes, [\"…\", \"…\"], not text"
+    );
+
+    let many = |count: usize| {
+        let all: Vec<_> = (0..count).map(|n| format!("'https://c{n}.example'")).collect();
+        format!("cors_origins = [{}, 'https://c0.example']", all.join(", "))
+    };
+    assert_eq!(case.load(&many(100), &[]).cors_origins.len(), 100);
+    assert_eq!(
+        case.complaints(&many(101), &[]),
+        "frontdesk.toml:1: cors_origins lists 101 origins; at most 100 may call"
+    );
+}
+
+#[test]
 fn trusted_proxies_are_undecided_none_or_some() {
     let case = Case::new("proxies");
     let proxies = |toml: &str, env: &[(&str, &str)]| {
@@ -293,6 +412,13 @@ fn what_is_probably_not_meant_is_warned_about() {
     assert_eq!(warnings(decided), Vec::<String>::new());
     let smtp = "[smtp]\nhost = 'mail'\ntls = 'none'\nusername = 'u'\npassword = 'p'";
     assert!(warnings(smtp)[0].starts_with("smtp.tls is \"none\""));
+    let developing = "cors_origins = ['https://a.example', 'http://localhost:5173']\n";
+    assert_eq!(warnings(developing), Vec::<String>::new());
+    let forgotten = warnings(&format!("{developing}{decided}"));
+    assert!(
+        forgotten.len() == 1 && forgotten[0].starts_with("cors_origins lists http://localhost:5173"),
+        "{forgotten:?}"
+    );
 }
 
 #[test]

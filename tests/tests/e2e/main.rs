@@ -6,6 +6,7 @@
 mod backlog;
 mod bans;
 mod cookies;
+mod cors;
 mod delays;
 mod delivery;
 mod editing;
