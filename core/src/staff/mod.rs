@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::{
+    api_access,
     cx::{Cx, Reads},
     db,
     event::{StaffCreated, StaffDisabled, StaffEnabled},
@@ -170,6 +171,7 @@ pub async fn enable(cx: &mut Cx, staff: &Staff) -> Result<bool, db::Error> {
 pub async fn disable(cx: &mut Cx, staff: &Staff) -> Result<bool, db::Error> {
     let changed = logins::set_disabled(cx, staff.id.into(), true).await?;
     if changed {
+        api_access::end_all_of(cx, staff.id).await?;
         cx.emit(StaffDisabled { staff_id: staff.id, username: staff.username.clone() }).await?;
     }
     Ok(changed)

@@ -327,6 +327,10 @@ impl From<authority::Refused> for Problem {
                 Code::BeyondOwnPermissions,
                 "It permits what you may not yourself: ask somebody whose role permits it.",
             ),
+            authority::Refused::BeyondProgram => Self::with_detail(
+                Code::BeyondOwnPermissions,
+                "A program hands on no more than it has: its operations, from its networks, until its expiry, at its rate.",
+            ),
             authority::Refused::OwnLogin => Self::with_detail(
                 Code::OwnLogin,
                 "What is done to colleagues is not done to oneself; /v1/admin/me is for one's own.",
