@@ -182,7 +182,7 @@ struct Given {
 /// is out of shape is as wrong as any other: `Some(None)`.
 fn credential(headers: &HeaderMap) -> Option<Option<Given>> {
     let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, value) = text.split_once(' ')?;
+    let (scheme, value) = text.split_once(' ').unwrap_or((text, ""));
     let value = value.trim();
     let (pair, between) = if scheme.eq_ignore_ascii_case("basic") {
         (BASE64.decode(value.as_bytes()).ok().and_then(|pair| String::from_utf8(pair).ok()), ':')
