@@ -61,6 +61,11 @@ impl Network {
         self.0.contains(&other.0) || other.0.contains(&self.0)
     }
 
+    /// Whether every address of the other is one of these.
+    pub fn covers(&self, other: &Network) -> bool {
+        self.0.contains(&other.0)
+    }
+
     /// The first address as text that sorts as addresses do, see [`ordered`].
     pub fn first(&self) -> String {
         ordered(self.0.network())

@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown},
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, LazyLock, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -15,6 +15,7 @@ use std::{
 
 use axum::Router;
 use frontdesk_core::{
+    api_access::Catalogue,
     cx::{Caller, Cx, Service, View},
     db::{self, Db, PoolSize},
     ids::{self, Chance, SystemChance},
@@ -34,6 +35,7 @@ use crate::{
     live::Live,
     mail::{MailError, Stamp, Templates, Transport},
     plugins::{CompileLimits, CompilerCommand, EngineError, HostServices, Plugins, Settings},
+    programs::Programs,
     seen::Seen,
     standing,
 };
@@ -50,6 +52,9 @@ struct Inner {
     node: Node,
     hasher: Hasher,
     seen: Seen,
+    programs: Programs,
+    /// What programs can call: known once the routes are.
+    catalogue: OnceLock<Catalogue>,
     live: Live,
     bans: Bans,
     /// What security keys know this service as; None where browsers would not use them.
@@ -141,6 +146,8 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         mailer_settings: serde_json::to_value(config.mailer_settings(&public_url)).unwrap_or_default(),
         hasher: Hasher::new(cores, Arc::clone(&service.chance)),
         seen: Seen::default(),
+        programs: Programs::default(),
+        catalogue: OnceLock::new(),
         live,
         bans: Bans::default(),
         relying_party,
@@ -378,6 +385,22 @@ impl App {
 
     pub(crate) fn seen(&self) -> &Seen {
         &self.0.seen
+    }
+
+    pub(crate) fn programs(&self) -> &Programs {
+        &self.0.programs
+    }
+
+    /// What programs can call, said once by the routes.
+    pub(crate) fn set_catalogue(&self, catalogue: Catalogue) {
+        // The routes are the same every time.
+        _ = self.0.catalogue.set(catalogue);
+    }
+
+    /// What programs can call; nothing before there are routes.
+    pub(crate) fn catalogue(&self) -> &Catalogue {
+        static NOTHING: LazyLock<Catalogue> = LazyLock::new(Catalogue::default);
+        self.0.catalogue.get().unwrap_or(&NOTHING)
     }
 
     pub(crate) fn new_request_id(&self) -> String {

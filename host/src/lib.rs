@@ -15,6 +15,7 @@ mod live;
 pub mod mail;
 pub mod pages;
 pub mod plugins;
+mod programs;
 mod recovery;
 mod seen;
 mod server;

@@ -12,6 +12,8 @@ pub struct Api {
     client: reqwest::Client,
     base: String,
     token: Option<String>,
+    /// An API credential, as Basic sends it.
+    basic: Option<(String, String)>,
     /// What a proxy in front says of where it was called from.
     forwarded_for: Option<String>,
     secrets: Secrets,
@@ -30,12 +32,17 @@ pub struct Answer {
 impl Api {
     pub fn new(base: &str, secrets: &Secrets) -> Self {
         let (client, secrets) = (client(None), secrets.clone());
-        Self { client, base: base.to_owned(), token: None, forwarded_for: None, secrets }
+        Self { client, base: base.to_owned(), token: None, basic: None, forwarded_for: None, secrets }
     }
 
     /// The same caller with that session.
     pub fn with_token(&self, token: &str) -> Self {
-        Self { token: Some(token.to_owned()), ..self.clone() }
+        Self { token: Some(token.to_owned()), basic: None, ..self.clone() }
+    }
+
+    /// The same caller with that API credential.
+    pub fn with_basic(&self, identifier: &str, secret: &str) -> Self {
+        Self { token: None, basic: Some((identifier.to_owned(), secret.to_owned())), ..self.clone() }
     }
 
     /// The same caller from another address of this machine: 127.0.0.2.
@@ -81,9 +88,10 @@ impl Api {
         if let Some(addresses) = &self.forwarded_for {
             request = request.header("x-forwarded-for", addresses);
         }
-        match &self.token {
-            Some(token) => request.bearer_auth(token),
-            None => request,
+        match (&self.token, &self.basic) {
+            (Some(token), _) => request.bearer_auth(token),
+            (None, Some((identifier, secret))) => request.basic_auth(identifier, Some(secret)),
+            (None, None) => request,
         }
     }
 

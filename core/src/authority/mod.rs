@@ -6,7 +6,10 @@
 
 mod store;
 
+use std::sync::Arc;
+
 use crate::{
+    api_access::{self, Limits, Operations, Program},
     cx::Cx,
     db,
     ids::{RoleId, StaffId},
@@ -22,12 +25,12 @@ pub struct Authority {
     rights: Rights,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Holder {
     id: StaffId,
     role: Option<RoleId>,
-    /// What a program that acts for them may at most.
-    at_most: Option<PermissionSet>,
+    /// The program that acts for them.
+    program: Option<Arc<Program>>,
 }
 
 /// Why somebody may not do that to others.
@@ -35,6 +38,9 @@ struct Holder {
 pub enum Refused {
     #[error("it goes beyond the caller's own permissions")]
     Beyond,
+    /// A program hands on no more than it has itself, not even of what its owner may.
+    #[error("it goes beyond what the calling program may")]
+    BeyondProgram,
     /// What is done to colleagues is not done to oneself.
     #[error("it is the caller's own login")]
     OwnLogin,
@@ -54,14 +60,23 @@ impl Authority {
     }
 
     /// A program's: its owner's permissions, as far as its operations need them.
-    pub fn of_program(owner: StaffId, role: RoleId, rights: Rights, needed: PermissionSet) -> Self {
-        let holder = Holder { id: owner, role: Some(role), at_most: Some(needed) };
-        Self { staff: Some(holder), rights: rights.limited_to(holder.at_most) }
+    pub fn of_program(program: Arc<Program>) -> Self {
+        let rights = program.rights();
+        let holder = Holder { id: program.owner, role: Some(program.owner_role), program: Some(program) };
+        Self { staff: Some(holder), rights }
     }
 
     /// Who decides; none for the command line.
     pub fn staff(&self) -> Option<StaffId> {
-        self.staff.map(|holder| holder.id)
+        self.staff.as_ref().map(|holder| holder.id)
+    }
+
+    fn program(&self) -> Option<&Arc<Program>> {
+        self.staff.as_ref()?.program.as_ref()
+    }
+
+    pub fn is_program(&self) -> bool {
+        self.program().is_some()
     }
 
     pub fn rights(&self) -> &Rights {
@@ -70,17 +85,35 @@ impl Authority {
 
     /// The same as things stand in this transaction.
     pub async fn again(&self, cx: &mut Cx) -> Result<Self, Refused> {
-        let Some(holder) = self.staff else { return Ok(self.clone()) };
+        let Some(holder) = &self.staff else { return Ok(self.clone()) };
+        if let Some(program) = &holder.program {
+            let program = api_access::again(cx, program).await?.ok_or(Refused::Gone)?;
+            return Ok(Self::of_program(Arc::new(program)));
+        }
         let (role, rights) = store::rights(cx, holder.id).await?.ok_or(Refused::Gone)?;
-        Ok(Self {
-            staff: Some(Holder { role: Some(role), ..holder }),
-            rights: rights.limited_to(holder.at_most),
-        })
+        Ok(Self { staff: Some(Holder { id: holder.id, role: Some(role), program: None }), rights })
     }
 
     /// Whether these rights may be given to somebody, or taken from them.
     pub fn covers(&self, rights: &Rights) -> Result<(), Refused> {
         if self.rights.covers(rights) { Ok(()) } else { Err(Refused::Beyond) }
+    }
+
+    /// Whether programs may be let call these operations, or kept from it.
+    pub fn covers_operations(&self, operations: &Operations) -> Result<(), Refused> {
+        self.covers(&operations.rights())?;
+        match self.program() {
+            Some(program) if !operations.is_within(&program.operations) => Err(Refused::BeyondProgram),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a credential may be given these limits, and its secret be seen.
+    pub fn covers_limits(&self, limits: &Limits) -> Result<(), Refused> {
+        match self.program() {
+            Some(program) if !limits.are_within(&program.limits) => Err(Refused::BeyondProgram),
+            _ => Ok(()),
+        }
     }
 
     /// Whether something may be done to a colleague: somebody else, who may nothing that the caller may not.
@@ -93,7 +126,7 @@ impl Authority {
 
     /// Whether a role may be changed. Nobody's own, except the full one's: what it permits is fixed anyway.
     pub fn over_role(&self, id: RoleId, rights: &Rights) -> Result<(), Refused> {
-        if !self.rights.everything && self.staff.is_some_and(|holder| holder.role == Some(id)) {
+        if !self.rights.everything && self.staff.as_ref().is_some_and(|holder| holder.role == Some(id)) {
             return Err(Refused::OwnRole);
         }
         self.covers(rights)
@@ -102,7 +135,7 @@ impl Authority {
 
 impl From<&Authenticated> for Authority {
     fn from(session: &Authenticated) -> Self {
-        let holder = Holder { id: session.staff(), role: session.role, at_most: None };
+        let holder = Holder { id: session.staff(), role: session.role, program: None };
         Self { staff: Some(holder), rights: session.rights }
     }
 }

@@ -108,7 +108,7 @@ pub async fn ban(cx: &mut Cx, text: &str, reason: &str, expires_at: Option<Times
     }
     invalid.ok()?;
     let created_by = match cx.caller().actor {
-        Actor::Staff(id) => Some(id),
+        Actor::Staff(id) | Actor::Program(id, _) => Some(id),
         _ => None,
     };
     let id = BanId::new(cx.now(), cx.chance());

@@ -9,7 +9,9 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use data_encoding::BASE64;
 use frontdesk_core::{
+    api_access::{self, Program},
     authority::Authority,
     cx::{Actor, Caller, Reads},
     invalid::fold,
@@ -54,7 +56,7 @@ pub(super) struct Guest {
     pub countable: bool,
 }
 
-/// Whoever calls an operation that needs a permission.
+/// Whoever calls an operation that needs a permission: a member of staff, or a program for one.
 #[derive(Clone, Debug)]
 pub(super) struct By {
     pub caller: Caller,
@@ -143,6 +145,9 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
     if let Some(eyes) = request.extensions().get::<InProcess>().cloned() {
         return check_in_process(op, request, eyes);
     }
+    if let Some(given) = credential(request.headers()) {
+        return check_program(app, op, request, given).await;
+    }
     let (token, kind) = presented(app, request)?.ok_or_else(login_required)?;
     let mut view = app.read().await?;
     let now = app.now();
@@ -176,6 +181,79 @@ pub(super) fn refuse_unconfirmed(session: &Authenticated, now: Timestamp) -> Res
     let detail =
         "The last time was more than ten minutes ago: POST /v1/admin/session/confirm, then send this again.";
     Err(Problem::with_detail(Code::ConfirmationRequired, detail))
+}
+
+/// An API credential, as a request carried it.
+struct Given {
+    identifier: String,
+    secret: Token,
+}
+
+/// The API credential of a request: by Basic (RFC 7617), or by Bearer with a dot, which no session's token holds. One that
+/// is out of shape is as wrong as any other: `Some(None)`.
+fn credential(headers: &HeaderMap) -> Option<Option<Given>> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, value) = text.split_once(' ').unwrap_or((text, ""));
+    let value = value.trim();
+    let (pair, between) = if scheme.eq_ignore_ascii_case("basic") {
+        (BASE64.decode(value.as_bytes()).ok().and_then(|pair| String::from_utf8(pair).ok()), ':')
+    } else if scheme.eq_ignore_ascii_case("bearer") && value.contains('.') {
+        (Some(value.to_owned()), '.')
+    } else {
+        return None;
+    };
+    Some(pair.and_then(|pair| {
+        let (identifier, secret) = pair.split_once(between)?;
+        let plain = identifier.len() <= 64 && identifier.bytes().all(|byte| byte.is_ascii_graphic());
+        Some(Given { identifier: plain.then(|| identifier.to_owned())?, secret: Token::parse(secret)? })
+    }))
+}
+
+/// A program does what its API roles list, as far as its owner may at this moment. Programs have no password to confirm.
+async fn check_program(
+    app: &App,
+    op: &Op,
+    request: &mut Request,
+    given: Option<Given>,
+) -> Result<(), Problem> {
+    let given = given.ok_or_else(credential_refused)?;
+    let mut view = app.read().await?;
+    let found =
+        api_access::authenticate(&mut view, app.catalogue(), &given.identifier, &given.secret).await?;
+    // Back to the pool before the handler asks it for another.
+    drop(view);
+    let program = found.ok_or_else(credential_refused)?;
+    let (now, client) = (app.now(), request.extensions().get::<ClientAddress>());
+    let address = client.map(|client| client.address);
+    if !program.limits.admits(address) {
+        let detail = "The credential works from the networks that it lists.";
+        return Err(Problem::with_detail(Code::AddressNotAllowed, detail));
+    }
+    if let Some(rate) = program.limits.rate_per_minute {
+        app.programs().count(program.credential, rate, now).map_err(Problem::too_many)?;
+    }
+    app.programs().note(program.credential, now, address);
+    let Some(needed) = op.permission else {
+        let detail = format!("{} is for people: programs never call it.", op.id);
+        return Err(Problem::with_detail(Code::OperationNotAllowed, detail));
+    };
+    if !program.owner_rights.has(Permission::ApiAccess) {
+        return Err(Problem::permission(Permission::ApiAccess));
+    }
+    if !program.operations.has(op.id) {
+        return Err(Problem::operation_not_allowed(op.id));
+    }
+    if !program.owner_rights.has(needed) {
+        return Err(Problem::permission(needed));
+    }
+    request.extensions_mut().insert(Arc::new(program));
+    Ok(())
+}
+
+fn credential_refused() -> Problem {
+    let detail = "There is no such API credential, its secret is another one, or it is over. Send it as Authorization: Basic \
+                  with identifier and secret, or as Bearer IDENTIFIER.SECRET.";
+    Problem::with_detail(Code::CredentialRefused, detail)
 }
 
 /// A restricted session does what is pending, and nothing else.
@@ -302,10 +380,15 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let session = parts.extensions.get::<Arc<Authenticated>>().cloned().ok_or_else(login_required)?;
         let Guest { caller, .. } = Guest::from_request_parts(parts, state).await?;
-        let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
-        Ok(Self { caller, authority: Authority::from(&*session) })
+        let (actor, authority) = if let Some(program) = parts.extensions.get::<Arc<Program>>() {
+            let actor = Actor::Program(program.owner, program.credential);
+            (actor, Authority::of_program(Arc::clone(program)))
+        } else {
+            let session = parts.extensions.get::<Arc<Authenticated>>().ok_or_else(login_required)?;
+            (Actor::Staff(session.staff()), Authority::from(&**session))
+        };
+        Ok(Self { caller: Caller { actor, ..caller }, authority })
     }
 }
 

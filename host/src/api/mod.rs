@@ -1,5 +1,7 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod api_credentials;
+mod api_roles;
 mod bans;
 mod client_address;
 mod cors;
@@ -54,6 +56,8 @@ pub fn router(app: App) -> Router {
         staff_invitations::routes,
         invitations::routes,
         roles::routes,
+        api_roles::routes,
+        api_credentials::routes,
         bans::routes,
         settings::routes,
         dashboard::routes,
@@ -62,7 +66,7 @@ pub fn router(app: App) -> Router {
     .fold(Routes::new(app.clone()), |routes, add| add(routes));
 
     let mut document = description(&app);
-    let router = routes.into_router().finish_api(&mut document);
+    let router = routes.into_router(&app).finish_api(&mut document);
     let document = serde_json::to_vec(&document).expect("the API's description is plain data");
     let body_limit = app.config().limits.body;
     let outer = app.clone();
@@ -116,6 +120,7 @@ fn description(app: &App) -> OpenApi {
             "Staff invitations",
             "Invitations",
             "Roles",
+            "API access",
             "Bans",
             "Settings",
             "Dashboard",
@@ -136,6 +141,15 @@ fn description(app: &App) -> OpenApi {
         ),
         extensions: indexmap::IndexMap::default(),
     };
+    let bearer = scheme("An API credential as `IDENTIFIER.SECRET`: the `token` of the answer that made it.");
+    let basic = SecurityScheme::Http {
+        scheme: "basic".into(),
+        bearer_format: None,
+        description: Some("An API credential: its identifier and its secret.".into()),
+        extensions: indexmap::IndexMap::default(),
+    };
+    components.security_schemes.insert("credential".into(), aide::openapi::ReferenceOr::Item(basic));
+    components.security_schemes.insert("credential_bearer".into(), aide::openapi::ReferenceOr::Item(bearer));
     components.security_schemes.insert("session".into(), aide::openapi::ReferenceOr::Item(session));
     components.security_schemes.insert("cookie".into(), aide::openapi::ReferenceOr::Item(cookie));
     document

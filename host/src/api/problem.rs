@@ -55,12 +55,17 @@ codes! {
     ChallengeOver 401 "challenge_over" "The challenge is over";
     /// The second factor was wrong, or used before.
     CodeRefused 401 "code_refused" "The second factor is wrong";
+    /// No such API credential, a wrong secret, or one that is over; which, nobody learns.
+    CredentialRefused 401 "credential_refused" "The API credential is refused";
     /// Wrong login or password; which, nobody learns.
     LoginRefused 401 "login_refused" "The login or the password is wrong";
     /// The caller's role lacks a permission; the member `permission` names it.
     PermissionRequired 403 "permission_required" "Your role does not permit this";
-    /// Staff do not log in from there: `staff_networks` says from where.
-    AddressNotAllowed 403 "address_not_allowed" "Logins from this address are not allowed";
+    /// No API role of the program's lists the operation, or programs never call it.
+    OperationNotAllowed 403 "operation_not_allowed" "This program may not call this operation";
+    /// Staff do not log in from there, or the API credential does not work from there: `staff_networks` or its `networks`
+    /// say from where.
+    AddressNotAllowed 403 "address_not_allowed" "This is not allowed from this address";
     /// Too many failed logins came from there, or somebody banned it by hand.
     AddressBanned 403 "address_banned" "This address is banned";
     /// The session may change its password, and nothing else.
@@ -99,6 +104,14 @@ codes! {
     NameTaken 409 "name_taken" "The name is taken";
     /// Somebody who may everything must remain.
     LastAdministrator 409 "last_administrator" "This is the last full administrator";
+    /// A credential without an API role could do nothing.
+    ApiRoleRequired 409 "api_role_required" "An API role is wanted";
+    /// Whoever it is to act for lacks the permission `api.access`.
+    ApiAccessRequired 409 "api_access_required" "Their role does not permit to use the API";
+    /// The credential got another secret at the same time, or while the one before still works.
+    RotatedMeanwhile 409 "rotated_meanwhile" "It was rotated meanwhile";
+    /// There are as many as there may be.
+    LimitReached 409 "limit_reached" "There are too many already";
     /// Whoever it is about is disabled.
     LoginDisabled 409 "login_disabled" "They are disabled";
     /// The email address must be verified first.
@@ -211,6 +224,11 @@ impl Problem {
         Self { retry_after: Some(retry_after), ..Self::with_detail(Code::TooManyAttempts, detail) }
     }
 
+    pub(super) fn operation_not_allowed(id: &str) -> Self {
+        let detail = format!("No API role of this credential lists {id}.");
+        Self::with_detail(Code::OperationNotAllowed, detail)
+    }
+
     pub fn internal(cause: impl std::fmt::Display) -> Self {
         let detail = "Tell whoever runs this service the request_id; its log has the cause.";
         Self { cause: Some(cause.to_string()), ..Self::with_detail(Code::Internal, detail) }
@@ -247,7 +265,13 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         match self.code.status() {
             // RFC 9110, section 15.5.2: a 401 names the scheme.
-            401 => drop(headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))),
+            401 => {
+                let schemes = match self.code {
+                    Code::CredentialRefused => "Bearer, Basic realm=\"API credentials\", charset=\"UTF-8\"",
+                    _ => "Bearer",
+                };
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(schemes));
+            }
             429 | 503 => {
                 let wait = self.retry_after.unwrap_or(RETRY_AFTER);
                 // Rounded up: whoever comes back then is not too early.
@@ -334,6 +358,10 @@ impl From<authority::Refused> for Problem {
             authority::Refused::Beyond => Self::with_detail(
                 Code::BeyondOwnPermissions,
                 "It permits what you may not yourself: ask somebody whose role permits it.",
+            ),
+            authority::Refused::BeyondProgram => Self::with_detail(
+                Code::BeyondOwnPermissions,
+                "A program hands on no more than it has: its operations, from its networks, until its expiry, at its rate.",
             ),
             authority::Refused::OwnLogin => Self::with_detail(
                 Code::OwnLogin,

@@ -16,7 +16,11 @@ use axum::{
     handler::Handler,
     middleware::{Next, from_fn},
 };
-use frontdesk_core::{roles::Permission, sessions::Pending};
+use frontdesk_core::{
+    api_access::{Catalogue, Operation as ApiOperation},
+    roles::Permission,
+    sessions::Pending,
+};
 use serde_json::json;
 
 use super::{guard, problem::Code};
@@ -39,7 +43,7 @@ pub(super) enum Audience {
 /// An operation: what it is called, and who may call it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Op {
-    id: &'static str,
+    pub(super) id: &'static str,
     tag: &'static str,
     summary: &'static str,
     problems: &'static [Code],
@@ -108,6 +112,9 @@ impl Op {
         codes.extend([Code::OriginRefused, Code::AddressBanned]);
         if self.audience == Audience::Staff {
             codes.push(Code::LoginRequired);
+            // Programs are told that they cannot call it, or why not now.
+            codes.extend([Code::CredentialRefused, Code::AddressNotAllowed, Code::TooManyAttempts]);
+            codes.push(Code::OperationNotAllowed);
             let refused = Pending::ALL.iter().filter(|pending| !self.despite.contains(pending));
             codes.extend(refused.map(|pending| Code::of_pending(*pending)));
         }
@@ -120,6 +127,12 @@ impl Op {
         codes.sort_unstable_by_key(|code| (code.status(), code.name()));
         codes.dedup();
         codes
+    }
+
+    /// As an API role can list it: what needs no permission is one's own, and no program's.
+    fn for_programs(&self) -> Option<ApiOperation> {
+        let permission = self.permission.filter(|_| self.audience == Audience::Staff)?;
+        Some(ApiOperation { id: self.id, group: self.tag, summary: self.summary, permission })
     }
 
     fn describe<'t>(&self, operation: TransformOperation<'t>) -> TransformOperation<'t> {
@@ -139,13 +152,18 @@ impl Op {
             "audience": audience,
             "permission": self.permission.map(Permission::slug),
             "confirmation": self.confirmation,
+            "api": self.for_programs().is_some(),
             "despite": self.despite.iter().map(|pending| pending.as_str()).collect::<Vec<_>>(),
             "problems": codes.into_iter().map(Code::name).collect::<Vec<_>>(),
         });
         inner.extensions.insert("x-frontdesk".into(), extension);
-        match self.audience {
+        let operation = match self.audience {
             Audience::Public => operation,
             Audience::Staff => operation.security_requirement("session").security_requirement("cookie"),
+        };
+        match self.for_programs() {
+            Some(_) => operation.security_requirement("credential").security_requirement("credential_bearer"),
+            None => operation,
         }
     }
 }
@@ -155,6 +173,7 @@ impl Op {
 pub(super) struct Routes {
     app: App,
     router: ApiRouter<App>,
+    for_programs: Vec<ApiOperation>,
 }
 
 macro_rules! methods {
@@ -174,12 +193,13 @@ macro_rules! methods {
 
 impl Routes {
     pub(super) fn new(app: App) -> Self {
-        Self { app, router: ApiRouter::new() }
+        Self { app, router: ApiRouter::new(), for_programs: Vec::new() }
     }
 
     methods!(get get_with, post post_with, put put_with, patch patch_with, delete delete_with);
 
     fn route(mut self, path: &str, op: Op, method: ApiMethodRouter<App>) -> Self {
+        self.for_programs.extend(op.for_programs());
         let op = Arc::new(op);
         let app = self.app.clone();
         // Whoever is not known yet sends no more than a form.
@@ -197,7 +217,8 @@ impl Routes {
         self
     }
 
-    pub(super) fn into_router(self) -> ApiRouter<App> {
+    pub(super) fn into_router(self, app: &App) -> ApiRouter<App> {
+        app.set_catalogue(Catalogue::from_iter(self.for_programs));
         self.router
     }
 }

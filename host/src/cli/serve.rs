@@ -15,7 +15,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     App, Surroundings, bans, build,
     config::{Config, LogFormat, Overrides, environment},
-    delivery, live, recovery, router, seen, server, standing,
+    delivery, live, programs, recovery, router, seen, server, standing,
 };
 
 #[derive(Debug, Args)]
@@ -159,6 +159,9 @@ async fn keep_house(app: App, mut stopped: watch::Receiver<()>) {
             () = app.seen().hurried() => false,
             _ = stopped.changed() => true,
         };
+        if let Err(error) = programs::write(&app).await {
+            tracing::warn!(%error, "when programs last called could not be written down; trying again in a minute");
+        }
         if let Err(error) = seen::write(&app).await {
             tracing::warn!(%error, "when sessions were last used could not be written down; trying again in a minute");
         }

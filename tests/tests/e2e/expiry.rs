@@ -27,9 +27,9 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The service without its process: at 2026-01-01T00:00:00Z until the clock is turned.
-struct Inside {
-    clock: Arc<ManualClock>,
-    guest: Api,
+pub(crate) struct Inside {
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) guest: Api,
     app: App,
     // Last: what the service uses goes after it.
     _directory: TempDir,
@@ -37,7 +37,7 @@ struct Inside {
 }
 
 impl Inside {
-    async fn on(database: Database) -> Self {
+    pub(crate) async fn on(database: Database) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let overrides = Overrides {
             data: Some(directory.path().join("data")),
@@ -66,7 +66,7 @@ impl Inside {
         self.app.first_administrator().await.expect("the database answers").expect("there is nobody yet")
     }
 
-    async fn first_administrator(&self) -> Person {
+    pub(crate) async fn first_administrator(&self) -> Person {
         accept_as_first(&self.guest, &self.first_link().await).await
     }
 

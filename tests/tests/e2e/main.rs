@@ -3,6 +3,7 @@
 //!
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
+mod api_access;
 mod backlog;
 mod bans;
 mod cookies;

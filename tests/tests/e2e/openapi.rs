@@ -53,7 +53,26 @@ impl Operation {
             .unwrap_or_else(|| panic!("{} has no audience", self.name()))
     }
 
-    fn permission(&self) -> Option<&str> {
+    pub(crate) fn id(&self) -> &str {
+        self.about["operationId"].as_str().unwrap_or_else(|| panic!("{} has no operationId", self.name()))
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether API roles can list it.
+    pub(crate) fn is_for_programs(&self) -> bool {
+        self.about["x-frontdesk"]["api"].as_bool().unwrap_or_else(|| panic!("{} does not say", self.name()))
+    }
+
+    /// The schemes by which it can be called.
+    pub(crate) fn security(&self) -> BTreeSet<&str> {
+        let schemes = self.about["security"].as_array().into_iter().flatten().filter_map(Value::as_object);
+        schemes.flat_map(|one| one.keys().map(String::as_str)).collect()
+    }
+
+    pub(crate) fn permission(&self) -> Option<&str> {
         self.about["x-frontdesk"]["permission"].as_str()
     }
 
