@@ -360,6 +360,23 @@ impl Sql {
         })?)
     }
 
+    /// How the engine would go about it, line by line.
+    #[cfg(any(test, feature = "testing"))]
+    pub async fn plan(mut self, db: Conn<'_>) -> Result<Vec<String>, Error> {
+        match db {
+            Conn::Sqlite(_) => {
+                self.text.insert_str(0, "EXPLAIN QUERY PLAN ");
+                let steps: Vec<(i64, i64, i64, String)> = self.fetch_all(db).await?;
+                Ok(steps.into_iter().map(|(.., step)| step).collect())
+            }
+            Conn::Postgres(_) => {
+                self.text.insert_str(0, "EXPLAIN ");
+                let steps: Vec<(String,)> = self.fetch_all(db).await?;
+                Ok(steps.into_iter().map(|(step,)| step).collect())
+            }
+        }
+    }
+
     pub async fn fetch_all<T>(self, db: Conn<'_>) -> Result<Vec<T>, Error>
     where
         T: for<'r> sqlx::FromRow<'r, sqlx::sqlite::SqliteRow>

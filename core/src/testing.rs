@@ -85,6 +85,7 @@ pub struct TestService {
 enum Cleanup {
     Directory(PathBuf),
     Schema { url: String, name: String },
+    Nothing,
 }
 
 /// The databases that tests run on: SQLite always, PostgreSQL where `FRONTDESK_TEST_POSTGRES` names one.
@@ -115,6 +116,11 @@ impl TestService {
         Self::on(db.expect("the database opens"), Cleanup::Schema { url: url.into(), name })
     }
 
+    /// On a database that is somebody else's to take away.
+    pub fn on_database(db: Db) -> Self {
+        Self::on(db, Cleanup::Nothing)
+    }
+
     fn on(db: Db, cleanup: Cleanup) -> Self {
         let clock = ManualClock::new();
         let service = Service {
@@ -132,6 +138,7 @@ impl TestService {
         self.service.db.close().await;
         match self.cleanup {
             Cleanup::Directory(path) => drop(std::fs::remove_dir_all(path)),
+            Cleanup::Nothing => {}
             Cleanup::Schema { url, name } => execute(&url, format!("DROP SCHEMA {name} CASCADE")).await,
         }
     }

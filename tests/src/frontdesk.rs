@@ -123,6 +123,11 @@ impl Frontdesk {
         }
     }
 
+    /// None: SQLite, in the data directory.
+    pub fn database_url(&self) -> Option<String> {
+        self.database.url()
+    }
+
     pub fn data(&self) -> PathBuf {
         self.directory.path().join(self.data)
     }

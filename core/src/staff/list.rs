@@ -1,6 +1,6 @@
 //! The list of staff: active, disabled, and those who are invited and not there yet, in one order.
 
-use super::{Staff, store};
+use super::{Row, Staff, store};
 use crate::{
     cx::Reads,
     db,
@@ -88,7 +88,7 @@ pub async fn list(
     let total = request.total(reads.db(), store::select_one(filter, members, invited)).await?;
     let mut rows = Vec::new();
     if members {
-        let found = store::list(reads.db(), filter, request).await?;
+        let found: Vec<Row> = store::select_page(filter, request).fetch_all(reads.db()).await?;
         rows.extend(found.into_iter().map(|row| Entry::Member(Box::new(row.into()))));
     }
     if invited {
@@ -99,4 +99,14 @@ pub async fn list(
         rows.sort_unstable_by_key(|entry| std::cmp::Reverse(entry.key()));
     }
     Ok(request.page(rows, total, Entry::key))
+}
+
+/// How the database looks for a page's members, for benches.
+#[cfg(any(test, feature = "testing"))]
+pub async fn plan(
+    reads: &mut impl Reads,
+    filter: &Filter,
+    request: &PageRequest,
+) -> Result<Vec<String>, db::Error> {
+    store::select_page(filter, request).plan(reads.db()).await
 }

@@ -25,6 +25,8 @@ use crate::{
 pub use create::{NewMember, create};
 pub(crate) use create::{NewStaff, bring_in};
 pub use edit::{OwnChange, StaffChange, change, change_own};
+#[cfg(any(test, feature = "testing"))]
+pub use list::plan;
 pub use list::{Entry, Filter, State, list};
 
 /// Somebody who works here.

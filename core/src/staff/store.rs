@@ -97,16 +97,12 @@ pub(super) fn select_one(wanted: &Filter, members: bool, invited: bool) -> Sql {
     sql
 }
 
-pub(super) async fn list(
-    db: Conn<'_>,
-    wanted: &Filter,
-    request: &PageRequest,
-) -> Result<Vec<Row>, db::Error> {
+pub(super) fn select_page(wanted: &Filter, request: &PageRequest) -> Sql {
     let mut sql = Sql::new(const_format::concatcp!(SELECT, " WHERE l.audience = 'staff'"));
     filter(&mut sql, wanted);
     let columns = PageColumns { pair: "(l.created_at, l.id)", descending: "l.created_at DESC, l.id DESC" };
     request.finish(&mut sql, columns);
-    sql.fetch_all(db).await
+    sql
 }
 
 fn online_from(sql: &mut Sql, since: Timestamp, now: Timestamp) {

@@ -9,6 +9,7 @@ mod calls;
 mod client;
 mod enumeration;
 mod load;
+mod staff;
 
 const STARTS: usize = 10;
 const MAILS: usize = 100;
@@ -26,6 +27,7 @@ async fn main() {
     calls::measure().await;
     idle_memory().await;
     load::measure().await;
+    staff::measure().await;
     enumeration::measure().await;
     let mut databases = vec![("SQLite", Database::sqlite())];
     databases.extend(Database::postgres().await.map(|database| ("PostgreSQL", database)));
