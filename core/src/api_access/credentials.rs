@@ -248,6 +248,11 @@ pub async fn change(
     let had = before.api_role_ids();
     let wanted = change.api_role_ids.unwrap_or_else(|| had.clone());
     let same = HashSet::<_>::from_iter(&had) == HashSet::from_iter(&wanted);
+    if !same {
+        // Those it has and those it gets, in the one order, so that no two changes wait for each other.
+        let both: Vec<_> = had.iter().chain(&wanted).copied().collect();
+        hold(cx, &both).await?;
+    }
     let given = if same { None } else { Some(lock_given(cx, &wanted).await?) };
     if given.is_some() || by.is_program() {
         by.covers_operations(&operations_of(cx, catalogue, &had).await?)?;
@@ -376,23 +381,27 @@ fn refuse_beyond(by: &Authority, owner: &Staff) -> Result<(), Error> {
     Ok(())
 }
 
-/// The API roles to give, held so that they neither go nor come to permit more meanwhile; in the order of their ids, as
-/// everybody holds them.
+/// Those of these API roles that there are, held so that they neither go nor come to permit more meanwhile; in the order of
+/// their ids, as everybody holds them.
+async fn hold(cx: &mut Cx, ids: &[ApiRoleId]) -> Result<Vec<ApiRole>, db::Error> {
+    let mut sorted = ids.to_vec();
+    sorted.sort_unstable();
+    let mut roles = Vec::new();
+    for id in sorted {
+        roles.extend(store::lock_role(cx, id).await?);
+    }
+    Ok(roles)
+}
+
+/// The API roles to give.
 async fn lock_given(cx: &mut Cx, ids: &[ApiRoleId]) -> Result<Vec<ApiRole>, Error> {
     if ids.is_empty() || !store::any_role(cx).await? {
         return Err(Error::RoleRequired);
     }
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    let (mut roles, mut unknown) = (Vec::new(), HashSet::new());
-    for id in sorted {
-        match store::lock_role(cx, id).await? {
-            Some(role) => roles.push(role),
-            None => drop(unknown.insert(id)),
-        }
-    }
+    let roles = hold(cx, ids).await?;
+    let known: HashSet<_> = roles.iter().map(|role| role.id).collect();
     let mut invalid = Invalid::default();
-    for (index, _) in ids.iter().enumerate().filter(|(_, id)| unknown.contains(id)) {
+    for (index, _) in ids.iter().enumerate().filter(|(_, id)| !known.contains(id)) {
         let message = "There is no API role with this id; GET /v1/admin/api-roles lists them.";
         invalid.add(&format!("api_role_ids.{index}"), "unknown", message);
     }
@@ -404,20 +413,13 @@ fn all_operations(catalogue: &Catalogue, roles: &[ApiRole]) -> Operations {
     catalogue.known(roles.iter().flat_map(|role| role.operations.iter().map(String::as_str)))
 }
 
-/// What API roles list that a credential has already, held like [`lock_given`]'s.
+/// What the API roles list that a credential has. One that was deleted meanwhile is the credential's no more.
 async fn operations_of(
     cx: &mut Cx,
     catalogue: &Catalogue,
     ids: &[ApiRoleId],
 ) -> Result<Operations, db::Error> {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    let mut roles = Vec::new();
-    for id in sorted {
-        // One that was deleted meanwhile is the credential's no more.
-        roles.extend(store::lock_role(cx, id).await?);
-    }
-    Ok(all_operations(catalogue, &roles))
+    Ok(all_operations(catalogue, &hold(cx, ids).await?))
 }
 
 /// Tells the owner: whoever has the secret acts in their name.

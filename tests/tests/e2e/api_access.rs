@@ -671,7 +671,14 @@ async fn programs_call_what_their_roles_list_and_nothing_else(database: Database
             "{name}"
         );
         match (operation.audience(), operation.is_for_programs()) {
-            ("staff", true) => assert!(operation.permission().is_some(), "{name}"),
+            ("staff", true) => {
+                assert!(operation.permission().is_some(), "{name}");
+                // It gets as far as what is wrong with the request: nothing there wants a session.
+                for request in operation.nonsense(&everything) {
+                    let answer = everything.send(request).await;
+                    assert!(![401, 403].contains(&answer.status.as_u16()), "{name}: {}", answer.text);
+                }
+            }
             ("staff", false) => {
                 for request in operation.nonsense(&everything) {
                     everything.send(request).await.problem(403, "operation_not_allowed");
