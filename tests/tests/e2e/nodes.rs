@@ -37,8 +37,13 @@ async fn nodes_that_start_at_once_agree_on_the_first_administrator() {
     }
     assert_eq!(nodes[0].column("SELECT username FROM logins").await, ["ada"]);
     assert_eq!(nodes[0].column("SELECT id FROM invitations").await.len(), 1);
-    let troubled = nodes.iter().filter(|node| node.logs().contains("ERROR") || node.logs().contains("WARN"));
-    assert_eq!(troubled.map(Frontdesk::logs).collect::<Vec<_>>(), [""; 0]);
+    for node in &nodes {
+        let logs = node.logs();
+        // On a busy machine tables take their time, and that is said.
+        let troubles = logs.lines().filter(|line| !line.contains("slow statement"));
+        let troubles = troubles.filter(|line| line.contains("ERROR") || line.contains("WARN"));
+        assert_eq!(troubles.collect::<Vec<_>>(), [""; 0]);
+    }
 }
 
 /// SQLite's file belongs to one process, whatever data directories the two are given.

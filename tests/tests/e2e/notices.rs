@@ -176,7 +176,7 @@ async fn nobody_is_told_what_did_not_happen(database: Database) {
     challenge.answer(&guest, "totp", &app.wrong_code()).await.problem(401, "code_refused");
     challenge.answer(&guest, "recovery", "0000-0000-0000").await.problem(401, "code_refused");
     // Changes that are refused or never finished.
-    let weak = json!({ "password": "grace hopper" });
+    let weak = json!({ "password": "hopper grace" });
     grace.api.json(Method::PUT, "/v1/admin/me/password", &weak).await.problem(422, "password_refused");
     grace.api.post("/v1/admin/me/totp", &json!({})).await.expect(200);
     grace.api.post("/v1/admin/me/totp/confirm", &json!({ "code": app.wrong_code() })).await.invalid("code");
