@@ -112,8 +112,7 @@ impl NewDepartment {
     pub fn checked(self) -> Result<Checked<Self>, Invalid> {
         let mut invalid = Invalid::default();
         let checked = Self {
-            // Like people's names, it stands in others' sentences.
-            name: invalid.take("name", invalid::person_name(&self.name)),
+            name: invalid.take("name", invalid::title(&self.name)),
             description: invalid.take("description", description(&self.description)),
             email: self.email.map(|email| invalid.take("email", invalid::email(&email))),
             ..self
@@ -127,7 +126,7 @@ impl DepartmentChange {
     pub fn checked(self) -> Result<Checked<Self>, Invalid> {
         let mut invalid = Invalid::default();
         let checked = Self {
-            name: self.name.map(|name| invalid.take("name", invalid::person_name(&name))),
+            name: self.name.map(|name| invalid.take("name", invalid::title(&name))),
             description: self.description.map(|text| invalid.take("description", description(&text))),
             email: self.email.map(|to| to.map(|to| invalid.take("email", invalid::email(&to)))),
             ..self
