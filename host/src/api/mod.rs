@@ -6,6 +6,7 @@ mod bans;
 mod client_address;
 mod cors;
 mod dashboard;
+mod departments;
 mod extract;
 pub(crate) mod guard;
 mod invitations;
@@ -56,6 +57,7 @@ pub fn router(app: App) -> Router {
         staff_invitations::routes,
         invitations::routes,
         roles::routes,
+        departments::routes,
         api_roles::routes,
         api_credentials::routes,
         bans::routes,
@@ -120,6 +122,7 @@ fn description(app: &App) -> OpenApi {
             "Staff invitations",
             "Invitations",
             "Roles",
+            "Departments",
             "API access",
             "Bans",
             "Settings",

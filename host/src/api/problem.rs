@@ -122,8 +122,8 @@ codes! {
     SecurityKeysUnavailable 409 "security_keys_unavailable" "Security keys do not work at this address";
     /// Somebody has that username.
     UsernameTaken 409 "username_taken" "Somebody has that username";
-    /// A member of staff has that email address.
-    EmailTaken 409 "email_taken" "A member of staff has that email address";
+    /// Another member of staff, or another department, has that email address.
+    EmailTaken 409 "email_taken" "The email address is taken";
     /// The link to set a password was used, or another one was; or it expired, or was never made.
     ResetLinkDead 410 "reset_link_dead" "The link is no longer good";
     /// Seven days are over.
