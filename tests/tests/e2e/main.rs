@@ -10,6 +10,7 @@ mod cookies;
 mod cors;
 mod delays;
 mod delivery;
+mod departments;
 mod editing;
 mod enumeration;
 mod expiry;
