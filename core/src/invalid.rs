@@ -6,7 +6,7 @@ use serde::Serialize;
 /// One field and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FieldError {
-    /// The name of the field in the request.
+    /// The name of the field in the request; of one in a list, with its place from 0: `departments.1.id`.
     pub field: String,
     /// For programs: `required`, `fixed`, `malformed`, `too_long`, `unknown`, `duplicate`.
     pub code: &'static str,

@@ -64,7 +64,8 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
+        // As the core writes it: `networks.1`.
+        let path = error.path().to_string().replace('[', ".").replace(']', "");
         let cause = error.into_inner();
         // serde_json calls it a mistake of syntax where a choice is neither text nor an object.
         let is_json = || serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();

@@ -40,6 +40,7 @@ async fn settings_are_read_changed_and_told(database: Database) {
     let ada = first_administrator(&service).await;
     let mut settings = ada.api.get(SETTINGS).await.expect(200);
     let defaults = json!({
+        "records_per_page": 25,
         "second_factor_required": "none",
         "second_factor_methods": { "staff": ["totp", "security-key"], "users": ["totp", "security-key"] },
         "staff_password_reset": true,
