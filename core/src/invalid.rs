@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use unicode_normalization::UnicodeNormalization as _;
 
 /// One field and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
@@ -78,9 +79,19 @@ pub fn person_name(text: &str) -> Verdict {
     }
 }
 
-/// A name of a thing, such as a role: one line, 100 characters at most.
+/// A name of a thing, such as a role: one line, 100 characters at most, all of which can be seen, so that no two that
+/// look alike are different ones (Unicode NFC).
 pub fn title(text: &str) -> Verdict {
-    person_name(text)
+    let unseen = |c| matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    if text.chars().any(unseen) {
+        return Err(("malformed", "A name holds no invisible characters.".into()));
+    }
+    let words: Vec<_> = text.split_whitespace().collect();
+    if text.chars().any(char::is_control) {
+        person_name(text)
+    } else {
+        person_name(&words.join(" ").nfc().collect::<String>())
+    }
 }
 
 /// Plain text of several lines, `most` characters at most.

@@ -24,8 +24,7 @@ use crate::{
 };
 
 pub(crate) use credentials::end_all_of;
-pub(crate) use programs::again;
-pub use programs::{Program, Used, authenticate, write_used};
+pub use programs::{Program, Used, again, authenticate, write_used};
 
 /// An operation that programs can call: one that needs a permission. What needs none is one's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +49,11 @@ impl FromIterator<Operation> for Catalogue {
 impl Catalogue {
     pub fn get(&self, id: &str) -> Option<&Operation> {
         self.0.get(id)
+    }
+
+    /// Every permission that some operation needs.
+    pub(crate) fn needed(&self) -> PermissionSet {
+        self.iter().map(|operation| operation.permission).collect()
     }
 
     /// Sorted by id.

@@ -7,7 +7,7 @@ use crate::{
     cx::{Cx, Reads},
     db,
     ids::{ApiCredentialId, RoleId, StaffId},
-    roles::{Permission, Rights},
+    roles::{PermissionSet, Rights},
     secret::{Token, TokenHash},
     time::Timestamp,
 };
@@ -25,9 +25,11 @@ pub struct Program {
 }
 
 impl Program {
-    /// What it may: its owner's permissions, as far as its operations need them.
+    /// What it may give and take: its owner's permissions, as far as its operations need them; and those that no
+    /// operation needs, like reports, because else it could look after nobody who has one.
     pub fn rights(&self) -> Rights {
-        self.owner_rights.limited_to(Some(self.operations.needed()))
+        let unlisted = PermissionSet::all().without(self.catalogue.needed());
+        self.owner_rights.limited_to(self.operations.needed().and(unlisted))
     }
 }
 
@@ -64,12 +66,10 @@ pub async fn authenticate(
 }
 
 /// The same program as things stand in this transaction. None if it may nothing any more.
-pub(crate) async fn again(cx: &mut Cx, program: &Program) -> Result<Option<Program>, db::Error> {
+pub async fn again(cx: &mut Cx, program: &Program) -> Result<Option<Program>, db::Error> {
     let now = cx.now();
     let found = store::find_program(cx.db(), store::By::Id(program.credential), &program.catalogue).await?;
-    Ok(found
-        .map(|(program, _)| program)
-        .filter(|program| !is_over(&program.limits, now) && program.owner_rights.has(Permission::ApiAccess)))
+    Ok(found.map(|(program, _)| program).filter(|program| !is_over(&program.limits, now)))
 }
 
 /// When a credential was last used, and from where.

@@ -54,7 +54,7 @@ impl NewApiRole {
     pub fn checked(self, catalogue: &Catalogue) -> Result<Checked<Self>, Invalid> {
         let mut invalid = Invalid::default();
         let checked = Self {
-            name: invalid.take("name", invalid::person_name(&self.name)),
+            name: invalid.take("name", invalid::title(&self.name)),
             description: invalid.take("description", description(&self.description)),
             operations: operations(&mut invalid, self.operations, catalogue),
         };
@@ -66,7 +66,7 @@ impl ApiRoleChange {
     pub fn checked(self, catalogue: &Catalogue) -> Result<Checked<Self>, Invalid> {
         let mut invalid = Invalid::default();
         let checked = Self {
-            name: self.name.map(|name| invalid.take("name", invalid::person_name(&name))),
+            name: self.name.map(|name| invalid.take("name", invalid::title(&name))),
             description: self.description.map(|text| invalid.take("description", description(&text))),
             operations: self.operations.map(|ids| operations(&mut invalid, ids, catalogue)),
         };
@@ -143,6 +143,9 @@ pub async fn change(
     let by = by.again(cx).await?;
     by.covers_operations(&before.known(catalogue))?;
     by.covers_operations(&after.known(catalogue))?;
+    if before.operations != after.operations {
+        refuse_beyond_owners(cx, &by, id).await?;
+    }
     let mut changed = Changes::default();
     changed.note("name", &before.name, &after.name);
     changed.note("description", &before.description, &after.description);
@@ -161,8 +164,20 @@ pub async fn change(
 /// Takes it from its credentials.
 pub async fn delete(cx: &mut Cx, by: &Authority, catalogue: &Catalogue, id: ApiRoleId) -> Result<(), Error> {
     let role = store::lock_role(cx, id).await?.ok_or(Error::Unknown)?;
-    by.again(cx).await?.covers_operations(&role.known(catalogue))?;
+    let by = by.again(cx).await?;
+    by.covers_operations(&role.known(catalogue))?;
+    refuse_beyond_owners(cx, &by, id).await?;
     store::delete_role(cx, id).await?;
     cx.emit(ApiRoleDeleted { api_role_id: id, name: role.name }).await?;
+    Ok(())
+}
+
+/// What somebody's programs may do is changed by those only who may change them.
+async fn refuse_beyond_owners(cx: &mut Cx, by: &Authority, id: ApiRoleId) -> Result<(), Error> {
+    for (owner, rights) in store::owners_with(cx, id).await? {
+        if by.staff() != Some(owner) {
+            by.covers(&rights)?;
+        }
+    }
     Ok(())
 }

@@ -413,3 +413,18 @@ pub(super) async fn write_used(cx: &mut Cx, used: &[Used]) -> Result<(), db::Err
     }
     Ok(())
 }
+
+/// Who has a credential with that API role, and what they may.
+pub(super) async fn owners_with(cx: &mut Cx, id: ApiRoleId) -> Result<Vec<(StaffId, Rights)>, db::Error> {
+    let rows: Vec<(StaffId, bool, String)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "SELECT DISTINCT s.id, r.everything, r.permissions
+             FROM api_credential_roles h JOIN api_credentials c ON c.id = h.credential_id
+             JOIN staff s ON s.id = c.staff_id JOIN roles r ON r.id = s.role_id WHERE h.api_role_id = $1",
+        )
+        .bind(id).fetch_all(conn).await
+    })?;
+    let rights =
+        |(id, everything, permissions): (_, _, String)| (id, Rights::from_columns(everything, &permissions));
+    Ok(rows.into_iter().map(rights).collect())
+}

@@ -13,7 +13,7 @@ use crate::{
     cx::Cx,
     db,
     ids::{RoleId, StaffId},
-    roles::{PermissionSet, Rights},
+    roles::{Permission, PermissionSet, Rights},
     sessions::Authenticated,
 };
 
@@ -71,7 +71,8 @@ impl Authority {
         self.staff.as_ref().map(|holder| holder.id)
     }
 
-    fn program(&self) -> Option<&Arc<Program>> {
+    /// The program that acts, if one does.
+    pub fn program(&self) -> Option<&Arc<Program>> {
         self.staff.as_ref()?.program.as_ref()
     }
 
@@ -88,6 +89,9 @@ impl Authority {
         let Some(holder) = &self.staff else { return Ok(self.clone()) };
         if let Some(program) = &holder.program {
             let program = api_access::again(cx, program).await?.ok_or(Refused::Gone)?;
+            if !program.owner_rights.has(Permission::ApiAccess) {
+                return Err(Refused::Gone);
+            }
             return Ok(Self::of_program(Arc::new(program)));
         }
         let (role, rights) = store::rights(cx, holder.id).await?.ok_or(Refused::Gone)?;

@@ -97,6 +97,9 @@ pub async fn accept_staff(
         return Err(lookup(cx, token).await.err().unwrap_or(Error::Used));
     };
     let invitation = store::find(cx.db(), id).await?.ok_or(Error::Unknown)?;
+    if !invitation.vouched {
+        return Err(Error::Unvouched);
+    }
     let new = acceptance.complete(&invitation)?;
     let invited_as = invitation.role.as_ref().ok_or(Error::Unknown)?.id;
     let role = roles::find(cx, invited_as).await?.ok_or(Error::Unknown)?;

@@ -30,6 +30,7 @@ use crate::{
 
 pub use accept::{Accepted, StaffAcceptance, accept_staff};
 pub use first::first_administrator;
+pub(crate) use staff::cancel_all_of;
 pub use staff::{
     Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list, resend,
 };
@@ -53,7 +54,10 @@ pub struct StaffInvitation {
     pub username: Option<String>,
     pub first_name: Option<String>,
     pub last_name: Option<String>,
+    /// Who answers for it: whoever invited, or sent or changed it last.
     pub invited_by: Option<StaffId>,
+    /// Whether they still work here and may give the role. Else the link is dead until somebody who may sends it anew.
+    pub vouched: bool,
     pub created_at: Timestamp,
     pub sent_at: Timestamp,
     pub expires_at: Timestamp,
@@ -120,6 +124,7 @@ impl StaffInvitation {
 
     fn check(&self, now: Timestamp) -> Result<(), Error> {
         match self.status(now) {
+            Status::Pending if !self.vouched => Err(Error::Unvouched),
             Status::Pending => Ok(()),
             Status::Expired => Err(Error::Expired),
             Status::Accepted => Err(Error::Used),
@@ -140,6 +145,9 @@ pub enum Error {
     Replaced,
     #[error("the invitation was cancelled")]
     Cancelled,
+    /// Whoever invited is gone, or may no longer give that role.
+    #[error("nobody answers for the invitation any more")]
+    Unvouched,
     #[error("some fields are wrong")]
     Invalid(Invalid),
     #[error(transparent)]

@@ -7,7 +7,7 @@ use crate::{
     db,
     departments::{self, MemberOf, Membership},
     event::{Changes, InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
-    ids::{InvitationId, RoleId},
+    ids::{InvitationId, RoleId, StaffId},
     invalid::{self, Checked, Invalid},
     logins::{self, Audience},
     outbox::{self, Mail, MailContent, Recipient},
@@ -133,6 +133,7 @@ pub async fn invite_staff(
 pub async fn resend(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<Link, Error> {
     let before = open(cx, by, id).await?;
     let token = renew(cx, &before).await?;
+    store::vouch(cx, id, by.staff()).await?;
     let invitation = find(cx, id).await?;
     let resent = InvitationResent { invitation_id: id, kind: "staff", email: invitation.email.clone() };
     let mail = mail(cx, &invitation, &token).await?;
@@ -188,6 +189,7 @@ pub async fn change_staff(
         return Ok((before, None));
     }
     store::update(cx, &after).await?;
+    store::vouch(cx, id, by.staff()).await?;
     let edited = InvitationEdited {
         invitation_id: id,
         kind: "staff",
@@ -211,6 +213,16 @@ pub async fn cancel(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<(),
     store::cancel(cx, id).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
     cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email: invitation.email }).await?;
+    Ok(())
+}
+
+/// Cancels what somebody invited who is going for good: nobody would answer for it.
+pub(crate) async fn cancel_all_of(cx: &mut Cx, inviter: StaffId) -> Result<(), db::Error> {
+    for (id, email) in store::open_of(cx, inviter).await? {
+        store::cancel(cx, id).await?;
+        outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
+        cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email }).await?;
+    }
     Ok(())
 }
 

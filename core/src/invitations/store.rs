@@ -15,8 +15,10 @@ use crate::{
 const SELECT: &str =
     "SELECT i.id, i.email, i.language, p.role_id, r.name AS role_name, r.everything, r.permissions,
     p.username, p.first_name, p.last_name, i.invited_by, i.created_at, i.sent_at, i.expires_at, i.accepted_at,
-    i.cancelled_at, p.staff_id
-    FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id LEFT JOIN roles r ON r.id = p.role_id";
+    i.cancelled_at, p.staff_id, v.disabled AS inviter_disabled, vr.everything AS inviter_everything,
+    vr.permissions AS inviter_permissions
+    FROM invitations i JOIN staff_invitations p ON p.invitation_id = i.id LEFT JOIN roles r ON r.id = p.role_id
+    LEFT JOIN logins v ON v.id = i.invited_by LEFT JOIN staff vs ON vs.id = v.id LEFT JOIN roles vr ON vr.id = vs.role_id";
 
 const BY_AGE: PageColumns =
     PageColumns { pair: "(i.created_at, i.id)", descending: "i.created_at DESC, i.id DESC" };
@@ -40,21 +42,28 @@ struct Row {
     accepted_at: Option<Timestamp>,
     cancelled_at: Option<Timestamp>,
     staff_id: Option<StaffId>,
+    inviter_disabled: Option<bool>,
+    inviter_everything: Option<bool>,
+    inviter_permissions: Option<String>,
 }
 
 impl From<Row> for StaffInvitation {
     fn from(row: Row) -> Self {
+        let rights = |everything: Option<bool>, permissions: Option<&str>| {
+            Rights::from_columns(everything.unwrap_or_default(), permissions.unwrap_or_default())
+        };
+        let given = rights(row.everything, row.permissions.as_deref());
+        let inviter = rights(row.inviter_everything, row.inviter_permissions.as_deref());
         Self {
+            vouched: row.invited_by.is_none()
+                || (row.inviter_disabled == Some(false) && inviter.covers(&given)),
             id: row.id,
             email: row.email,
             language: row.language,
             role: row.role_id.map(|id| InvitedAs {
                 id,
                 name: row.role_name.unwrap_or_default(),
-                rights: Rights::from_columns(
-                    row.everything.unwrap_or_default(),
-                    &row.permissions.unwrap_or_default(),
-                ),
+                rights: given,
             }),
             username: row.username,
             first_name: row.first_name,
@@ -251,6 +260,28 @@ pub(super) async fn replace_token(
             .bind(id).bind(token).execute(conn).await.map(|_| ())
     })?;
     Ok(true)
+}
+
+/// Whoever sends or changes an invitation answers for it from now on.
+pub(super) async fn vouch(cx: &mut Cx, id: InvitationId, by: Option<StaffId>) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE invitations SET invited_by = $2 WHERE id = $1").bind(id).bind(by).execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// Those that somebody answers for and that can still be accepted or resent, with their addresses.
+pub(super) async fn open_of(
+    cx: &mut Cx,
+    inviter: StaffId,
+) -> Result<Vec<(InvitationId, Option<String>)>, db::Error> {
+    Ok(on!(cx.db(), conn => {
+        sqlx::query_as(
+            "SELECT id, email FROM invitations
+             WHERE invited_by = $1 AND kind = 'staff' AND accepted_at IS NULL AND cancelled_at IS NULL ORDER BY id",
+        )
+        .bind(inviter).fetch_all(conn).await
+    })?)
 }
 
 /// The one statement that spends a link, with every guard in its WHERE.

@@ -215,13 +215,15 @@ pub async fn change(
     after.second_factor_required = change.second_factor_required.unwrap_or(after.second_factor_required);
     let set = before.rights.permissions;
     let mut permissions = change.permissions.unwrap_or_else(|| set.without_reports());
+    // Whoever names some means these alone.
+    let all_reports = change.all_reports.unwrap_or(set.has_all_reports() && change.reports.is_none());
     let reports = change.reports.unwrap_or_else(|| match set.has_all_reports() {
         // No longer all of them, and none is named.
         true => Vec::new(),
         false => set.reports().collect(),
     });
     permissions = reports.into_iter().fold(permissions, PermissionSet::with_report);
-    if change.all_reports.unwrap_or(set.has_all_reports()) {
+    if all_reports {
         permissions = permissions.with_all_reports();
     }
     after.rights.permissions = permissions;

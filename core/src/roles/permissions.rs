@@ -127,8 +127,13 @@ impl PermissionSet {
         self.0 & !other.0 == 0
     }
 
-    fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
+    /// What either has.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    pub(crate) fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     pub fn iter(self) -> impl Iterator<Item = Permission> {
@@ -200,9 +205,8 @@ impl Rights {
     }
 
     /// The same, as far as a program may use them: never everything, which would hold what it does not name.
-    pub(crate) fn limited_to(self, most: Option<PermissionSet>) -> Self {
-        let Some(most) = most else { return self };
-        Self { everything: false, permissions: self.permissions.and(most) }
+    pub(crate) fn limited_to(self, most: PermissionSet) -> Self {
+        Self { everything: false, permissions: PermissionSet(self.permissions.0 & most.0) }
     }
 
     /// Nobody gives what they do not have.

@@ -108,9 +108,14 @@ impl Authenticated {
         now.since(self.confirmed_at) < CONFIRMATION
     }
 
-    /// Whether the session may still be used at `now`, last used at `last_seen`.
-    fn is_live(&self, now: Timestamp, last_seen: Timestamp, settings: &Settings) -> bool {
-        now < self.expires_at && now.since(last_seen) < settings.session(self.audience).idle
+    /// The session, if it may be used at `now`. `seen`: see [`authenticate`].
+    fn alive(self, now: Timestamp, seen: Option<Timestamp>, settings: &Settings) -> Option<Self> {
+        let lifetime = settings.session(self.audience);
+        // A limit that was shortened holds for sessions that began before.
+        let expires_at = self.expires_at.min(self.started_at.plus(lifetime.absolute));
+        let last_seen = seen.map_or(self.last_seen_at, |seen| seen.max(self.last_seen_at));
+        let alive = now < expires_at && now.since(last_seen) < lifetime.idle;
+        alive.then_some(Self { expires_at, ..self })
     }
 
     /// The member of staff whose session it is; for sessions of staff.
@@ -161,17 +166,22 @@ pub async fn authenticate(
         Audience::Staff => store::find_staffs(reads.db(), token).await?,
         Audience::User => store::find_users(reads.db(), token).await?,
     };
-    let absolute = settings.session(audience).absolute;
-    let found = found.map(|session| Authenticated {
-        // A limit that was shortened holds for sessions that began before.
-        expires_at: session.expires_at.min(session.started_at.plus(absolute)),
-        ..session
-    });
-    Ok(found.filter(|session| {
-        let last_seen =
-            seen(session.session).map_or(session.last_seen_at, |seen| seen.max(session.last_seen_at));
-        session.is_live(now, last_seen, settings)
+    Ok(found.and_then(|session| {
+        let seen = seen(session.session);
+        session.alive(now, seen, settings)
     }))
+}
+
+/// The same session of staff as things stand by now, whatever its token has become. None if it is over.
+pub async fn again(
+    reads: &mut impl Reads,
+    session: &Authenticated,
+    settings: &Settings,
+    seen: Option<Timestamp>,
+) -> Result<Option<Authenticated>, db::Error> {
+    let now = reads.now();
+    let found = store::find_staffs_by_id(reads.db(), session.session).await?;
+    Ok(found.and_then(|session| session.alive(now, seen, settings)))
 }
 
 /// The password was right and a second factor is enrolled: gives the token by which the factor is answered.

@@ -32,6 +32,21 @@ struct StaffRow {
     permissions: String,
 }
 
+/// Everything a request needs to know of its caller in one look-up, so that what changes holds on the next request.
+const STAFFS: &str =
+    "SELECT e.id, e.login_id, e.pending, s.role_id, s.records_per_page, r.everything, r.permissions, e.created_at,
+        e.last_seen_at, e.expires_at, e.confirmed_at
+     FROM sessions e JOIN logins l ON l.id = e.login_id JOIN staff s ON s.id = l.id JOIN roles r ON r.id = s.role_id
+     WHERE e.audience = 'staff' AND e.state <> 'challenge' AND NOT l.disabled";
+
+impl StaffRow {
+    fn authenticated(self) -> Authenticated {
+        let rights = Rights::from_columns(self.everything, &self.permissions);
+        let (role, records_per_page) = (Some(self.role_id), self.records_per_page);
+        Authenticated { role, records_per_page, ..authenticated(self.session, Audience::Staff, rights) }
+    }
+}
+
 fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated {
     Authenticated {
         role: None,
@@ -48,26 +63,19 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
     }
 }
 
-/// One look-up for everything a request needs to know of its caller, so that what changes holds on the next request.
 pub(super) async fn find_staffs(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {
-    let row: Option<StaffRow> = on!(db, conn => {
-        sqlx::query_as(
-            "SELECT e.id, e.login_id, e.pending, s.role_id, s.records_per_page, r.everything, r.permissions, e.created_at, e.last_seen_at,
-                e.expires_at, e.confirmed_at
-             FROM sessions e JOIN logins l ON l.id = e.login_id JOIN staff s ON s.id = l.id JOIN roles r ON r.id = s.role_id
-             WHERE e.token_hash = $1 AND e.audience = 'staff' AND e.state <> 'challenge' AND NOT l.disabled",
-        )
-        .bind(token).fetch_optional(conn).await
-    })?;
-    Ok(row.map(|row| {
-        let rights = Rights::from_columns(row.everything, &row.permissions);
-        let (role, records_per_page) = (row.role_id, row.records_per_page);
-        Authenticated {
-            role: Some(role),
-            records_per_page,
-            ..authenticated(row.session, Audience::Staff, rights)
-        }
-    }))
+    const SQL: &str = const_format::concatcp!(STAFFS, " AND e.token_hash = $1");
+    let row: Option<StaffRow> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
+    Ok(row.map(StaffRow::authenticated))
+}
+
+pub(super) async fn find_staffs_by_id(
+    db: Conn<'_>,
+    id: SessionId,
+) -> Result<Option<Authenticated>, db::Error> {
+    const SQL: &str = const_format::concatcp!(STAFFS, " AND e.id = $1");
+    let row: Option<StaffRow> = on!(db, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(StaffRow::authenticated))
 }
 
 pub(super) async fn find_users(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {

@@ -136,13 +136,14 @@ pub async fn change(
             keep_an_administrator(cx, &before).await?;
         }
     }
-    let mut changes = Changes::default();
+    let mut changes = keep(cx, &before, &after).await?;
+    // Names first, then departments, as everybody holds them.
     if let Some(to) = change.departments {
         let before = memberships(cx, id).await?;
         departments::set_of_staff(cx, id, &to).await?;
         changes.note("departments", &before, &memberships(cx, id).await?);
     }
-    keep(cx, &before, &after, changes, ChangedBy::Colleague).await?;
+    tell(cx, &before, &after, changes, ChangedBy::Colleague).await?;
     if let Some(password) = change.password {
         let login = logins::find(cx, id).await?.ok_or(Error::Unknown)?;
         logins::set_password(cx, &login, password, PasswordChange::Colleague, None).await?;
@@ -160,15 +161,15 @@ pub async fn change_own(
 ) -> Result<Staff, Error> {
     logins::lock(cx, id.into()).await?;
     let before = find(cx, id).await?.ok_or(Error::Unknown)?;
-    let mut changes = Changes::default();
-    if let Some(notify) = &change.notify {
+    let (mut after, notify) = (before.clone(), change.notify.clone());
+    change.apply(&mut after);
+    let mut changes = keep(cx, &before, &after).await?;
+    if let Some(notify) = &notify {
         let before = memberships(cx, id).await?;
         departments::set_notify(cx, id, notify).await?;
         changes.note("departments", &before, &memberships(cx, id).await?);
     }
-    let mut after = before.clone();
-    change.apply(&mut after);
-    keep(cx, &before, &after, changes, ChangedBy::Owner).await?;
+    tell(cx, &before, &after, changes, ChangedBy::Owner).await?;
     find(cx, id).await?.ok_or(Error::Unknown)
 }
 
@@ -176,14 +177,9 @@ async fn memberships(cx: &mut Cx, id: StaffId) -> Result<Vec<MemberOf>, Error> {
     Ok(departments::of_staff(cx, &[id]).await?.remove(&id).unwrap_or_default())
 }
 
-/// Writes what changed, and says so. The address before is told that it is none any more.
-async fn keep(
-    cx: &mut Cx,
-    before: &Staff,
-    after: &Staff,
-    mut changes: Changes,
-    by: ChangedBy,
-) -> Result<(), Error> {
+/// Writes what changed, and answers what that was.
+async fn keep(cx: &mut Cx, before: &Staff, after: &Staff) -> Result<Changes, Error> {
+    let mut changes = Changes::default();
     let Details { signature, notes, template, records_per_page } = &after.details;
     changes.note("username", &before.username, &after.username);
     changes.note("email", &before.email, &after.email);
@@ -196,7 +192,7 @@ async fn keep(
     changes.note("template", &before.details.template, template);
     changes.note("records_per_page", &before.details.records_per_page, records_per_page);
     if changes.is_empty() {
-        return Ok(());
+        return Ok(changes);
     }
     let names = logins::Names {
         username: Some(after.username.clone()),
@@ -207,6 +203,20 @@ async fn keep(
     };
     logins::rename(cx, before.id.into(), &names).await?;
     store::update(cx, after).await?;
+    Ok(changes)
+}
+
+/// Says what changed, if anything did. The address before is told that it is none any more.
+async fn tell(
+    cx: &mut Cx,
+    before: &Staff,
+    after: &Staff,
+    changes: Changes,
+    by: ChangedBy,
+) -> Result<(), Error> {
+    if changes.is_empty() {
+        return Ok(());
+    }
     let edited =
         StaffEdited { staff_id: after.id, username: after.username.clone(), changed: changes.into_list() };
     if before.email == after.email {

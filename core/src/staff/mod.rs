@@ -15,7 +15,8 @@ use crate::{
     event::{StaffDeleted, StaffDisabled, StaffEnabled},
     ids::{RoleId, SessionId, StaffId},
     invalid::Invalid,
-    logins,
+    invitations,
+    logins::{self, Login},
     page::{Page, PageRequest},
     recovery,
     roles::{self, FULL_ADMINISTRATOR, Rights},
@@ -162,6 +163,14 @@ async fn colleague(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<Staff, Er
     Ok(staff)
 }
 
+/// The login of a colleague whom `by` may help back in, held until the transaction ends.
+pub async fn to_help(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<Login, Error> {
+    logins::lock(cx, id.into()).await?;
+    let staff = find(cx, id).await?.ok_or(Error::Unknown)?;
+    by.again(cx).await?.over_colleague(id, &staff.rights)?;
+    logins::find(cx, id).await?.ok_or(Error::Unknown)
+}
+
 /// Refuses to lose the last one who may everything; with the full role held.
 async fn keep_an_administrator(cx: &mut Cx, without: &Staff) -> Result<(), Error> {
     let is_one = without.rights.everything && !without.disabled;
@@ -193,12 +202,14 @@ pub async fn disable(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<bool, E
     Ok(changed)
 }
 
-/// Deletes somebody for good, with their sessions, second factors and API credentials. What they did stays on record.
+/// Deletes somebody for good, with their sessions, second factors, API credentials and open invitations. What they did
+/// stays on record.
 pub async fn delete(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<(), Error> {
     let staff = colleague(cx, by, id).await?;
     keep_an_administrator(cx, &staff).await?;
     recovery::forget(cx, id.into()).await?;
     api_access::end_all_of(cx, id).await?;
+    invitations::cancel_all_of(cx, id).await?;
     logins::delete(cx, id.into()).await?;
     let Staff { username, email, role_name, .. } = staff;
     cx.emit(StaffDeleted { staff_id: id, username, email, role: role_name }).await?;

@@ -104,6 +104,8 @@ struct ApiCredentialView {
     last_used_from: Option<String>,
     /// Until when the secret before the last rotation works, too.
     previous_until: Option<Timestamp>,
+    /// How often it was rotated.
+    rotations: i64,
     created_at: Timestamp,
     /// Only in the answer that made it: nobody can read it afterwards.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -144,6 +146,7 @@ impl From<Credential> for ApiCredentialView {
             last_used_at: credential.last_used_at,
             last_used_from: credential.last_used_from,
             previous_until: credential.previous_until,
+            rotations: credential.rotations,
             created_at: credential.created_at,
             secret: None,
             token: None,
@@ -215,7 +218,7 @@ struct CreateApiCredential {
 
 async fn create(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Json(body): Json<CreateApiCredential>,
 ) -> Result<Created<ApiCredentialView>, Problem> {
     let new = NewCredential {
@@ -229,8 +232,8 @@ async fn create(
         },
     }
     .checked()?;
-    let mut cx = app.begin(caller).await?;
-    let made = credentials::create(&mut cx, &authority, app.catalogue(), new).await?;
+    let mut cx = by.begin(&app).await?;
+    let made = credentials::create(&mut cx, &by.authority, app.catalogue(), new).await?;
     cx.commit().await?;
     Ok(Created(made.into()))
 }
@@ -252,26 +255,26 @@ struct ChangeApiCredential {
 
 async fn change(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(ApiCredentialPath { id }): Path<ApiCredentialPath>,
     Json(body): Json<ChangeApiCredential>,
 ) -> Result<Json<ApiCredentialView>, Problem> {
     let ChangeApiCredential { description, api_role_ids, networks, expires_at, rate_per_minute } = body;
     let change =
         CredentialChange { description, api_role_ids, networks, expires_at, rate_per_minute }.checked()?;
-    let mut cx = app.begin(caller).await?;
-    let changed = credentials::change(&mut cx, &authority, app.catalogue(), id, change).await?;
+    let mut cx = by.begin(&app).await?;
+    let changed = credentials::change(&mut cx, &by.authority, app.catalogue(), id, change).await?;
     cx.commit().await?;
     Ok(Json(changed.into()))
 }
 
 async fn delete(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(ApiCredentialPath { id }): Path<ApiCredentialPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    credentials::delete(&mut cx, &authority, id).await?;
+    let mut cx = by.begin(&app).await?;
+    credentials::delete(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }
@@ -283,11 +286,13 @@ struct RotateApiCredential {
     #[serde(default)]
     #[schemars(range(min = 0, max = 10_080))]
     overlap_minutes: u64,
+    /// `rotations` as it was when the caller looked: of several who saw the same, one rotates.
+    rotations: Option<i64>,
 }
 
 async fn rotate(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(ApiCredentialPath { id }): Path<ApiCredentialPath>,
     Json(body): Json<RotateApiCredential>,
 ) -> Result<Json<ApiCredentialView>, Problem> {
@@ -297,9 +302,13 @@ async fn rotate(
         return Err(Invalid::one("overlap_minutes", "malformed", wanted).into());
     }
     // Of several at once only one has looked at what is there now.
-    let rotations = find(&app, id).await?.rotations;
-    let mut cx = app.begin(caller).await?;
-    let rotated = credentials::rotate(&mut cx, &authority, app.catalogue(), id, rotations, overlap).await?;
+    let rotations = match body.rotations {
+        Some(seen) => seen,
+        None => find(&app, id).await?.rotations,
+    };
+    let mut cx = by.begin(&app).await?;
+    let rotated =
+        credentials::rotate(&mut cx, &by.authority, app.catalogue(), id, rotations, overlap).await?;
     cx.commit().await?;
     Ok(Json(rotated.into()))
 }

@@ -179,13 +179,13 @@ struct CreateApiRole {
 
 async fn create(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Json(body): Json<CreateApiRole>,
 ) -> Result<Created<ApiRoleView>, Problem> {
     let CreateApiRole { name, description, operations } = body;
     let new = NewApiRole { name, description, operations }.checked(app.catalogue())?;
-    let mut cx = app.begin(caller).await?;
-    let role = roles::create(&mut cx, &authority, app.catalogue(), new).await?;
+    let mut cx = by.begin(&app).await?;
+    let role = roles::create(&mut cx, &by.authority, app.catalogue(), new).await?;
     cx.commit().await?;
     Ok(Created(role.into()))
 }
@@ -202,25 +202,25 @@ struct ChangeApiRole {
 
 async fn change(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(ApiRolePath { id }): Path<ApiRolePath>,
     Json(body): Json<ChangeApiRole>,
 ) -> Result<Json<ApiRoleView>, Problem> {
     let ChangeApiRole { name, description, operations } = body;
     let change = ApiRoleChange { name, description, operations }.checked(app.catalogue())?;
-    let mut cx = app.begin(caller).await?;
-    let role = roles::change(&mut cx, &authority, app.catalogue(), id, change).await?;
+    let mut cx = by.begin(&app).await?;
+    let role = roles::change(&mut cx, &by.authority, app.catalogue(), id, change).await?;
     cx.commit().await?;
     Ok(Json(role.into()))
 }
 
 async fn delete(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(ApiRolePath { id }): Path<ApiRolePath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    roles::delete(&mut cx, &authority, app.catalogue(), id).await?;
+    let mut cx = by.begin(&app).await?;
+    roles::delete(&mut cx, &by.authority, app.catalogue(), id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }

@@ -105,7 +105,7 @@ struct AddBan {
 }
 
 async fn add(State(app): State<App>, by: By, Json(body): Json<AddBan>) -> Result<Created<BanView>, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     let ban = bans::ban(&mut cx, &body.network, &body.reason, body.expires_at).await?;
     keep(&app, cx).await?;
     Ok(Created(ban.into()))
@@ -121,7 +121,7 @@ async fn lift(
     by: By,
     Path(BanPath { id }): Path<BanPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     bans::lift(&mut cx, id).await?;
     keep(&app, cx).await?;
     Ok(NoContent)
@@ -165,7 +165,7 @@ async fn trust(
     by: By,
     Json(body): Json<TrustAddress>,
 ) -> Result<Created<TrustedAddressView>, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     let trusted = bans::trust(&mut cx, &body.network, body.note.as_deref()).await?;
     keep(&app, cx).await?;
     Ok(Created(trusted.into()))
@@ -181,7 +181,7 @@ async fn distrust(
     by: By,
     Path(TrustedAddressPath { id }): Path<TrustedAddressPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     bans::distrust(&mut cx, id).await?;
     keep(&app, cx).await?;
     Ok(NoContent)

@@ -55,6 +55,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .delete(
             "/v1/admin/departments/{id}",
             Op::staff("deleteDepartment", TAG, "Delete a department; its members stay staff", edit)
+                .confirmed()
                 .problems(&[Code::BeyondOwnPermissions]),
             delete,
         )
@@ -194,7 +195,7 @@ async fn create(
 ) -> Result<Created<DepartmentView>, Problem> {
     let CreateDepartment { name, description, email, clients_only, hidden } = body;
     let new = NewDepartment { name, description, email, clients_only, hidden }.checked()?;
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     let department = departments::create(&mut cx, new).await?;
     cx.commit().await?;
     Ok(Created(department.into()))
@@ -220,7 +221,7 @@ async fn change(
 ) -> Result<Json<DepartmentView>, Problem> {
     let ChangeDepartment { name, description, email, clients_only, hidden } = body;
     let change = DepartmentChange { name, description, email, clients_only, hidden }.checked()?;
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     let department = departments::change(&mut cx, id, change).await?;
     cx.commit().await?;
     Ok(Json(department.into()))
@@ -228,11 +229,11 @@ async fn change(
 
 async fn delete(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Path(DepartmentPath { id }): Path<DepartmentPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    departments::delete(&mut cx, &authority, id).await?;
+    let mut cx = by.begin(&app).await?;
+    departments::delete(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }
@@ -249,7 +250,7 @@ async fn reorder(
     by: By,
     Json(body): Json<OrderDepartments>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     departments::reorder(&mut cx, &body.ids).await?;
     cx.commit().await?;
     Ok(NoContent)
@@ -300,12 +301,12 @@ struct SetDepartmentMembers {
 
 async fn set_members(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Path(DepartmentPath { id }): Path<DepartmentPath>,
     Json(body): Json<SetDepartmentMembers>,
 ) -> Result<Json<DepartmentView>, Problem> {
-    let mut cx = app.begin(caller).await?;
-    let department = departments::set_members(&mut cx, &authority, id, &body.members).await?;
+    let mut cx = by.begin(&app).await?;
+    let department = departments::set_members(&mut cx, &by.authority, id, &body.members).await?;
     cx.commit().await?;
     Ok(Json(department.into()))
 }

@@ -13,13 +13,13 @@ use data_encoding::BASE64;
 use frontdesk_core::{
     api_access::{self, Program},
     authority::Authority,
-    cx::{Actor, Caller, Reads},
+    cx::{Actor, Caller, Cx, Reads},
     invalid::fold,
     limits::{self, Attempt, Refused, Step},
     logins::{self, Login},
     roles::Permission,
     secret::{Token, TokenHash},
-    sessions::{self, Authenticated, Client},
+    sessions::{self, Authenticated, Client, Pending},
     settings::Settings,
     time::Timestamp,
 };
@@ -59,15 +59,28 @@ pub(super) struct Guest {
 /// Whoever calls an operation that needs a permission: a member of staff, or a program for one.
 #[derive(Clone, Debug)]
 pub(super) struct By {
-    pub caller: Caller,
+    caller: Caller,
     /// What the caller may do to others.
     pub authority: Authority,
+    admitted: Admitted,
+    /// None: a program.
+    session: Option<Arc<Authenticated>>,
+}
+
+/// What a request was let through to. Its body may be long in coming, so whatever it changes asks again whether the caller
+/// still may: in the unit of work itself.
+#[derive(Clone, Copy, Debug)]
+struct Admitted {
+    operation: &'static str,
+    permission: Option<Permission>,
+    despite: &'static [Pending],
 }
 
 /// A member of staff with a live session: for what is one's own, like that session.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
-    pub caller: Caller,
+    caller: Caller,
+    admitted: Admitted,
     /// See [`Guest::countable`].
     pub countable: bool,
     pub session: Arc<Authenticated>,
@@ -112,7 +125,69 @@ pub(super) async fn refuse_banned(
     }
 }
 
+impl By {
+    /// A unit of work, for whoever still may.
+    pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
+        let mut cx = app.begin(self.caller.clone()).await?;
+        match self.authority.program() {
+            Some(program) => {
+                let program = api_access::again(&mut cx, program).await?.ok_or_else(credential_refused)?;
+                self.admitted.check_program(&program)?;
+            }
+            None => self.admitted.check_session(app, &mut cx, self.session.as_deref()).await?,
+        }
+        Ok(cx)
+    }
+}
+
+impl Admitted {
+    /// Whether the session still is one, and permits this.
+    async fn check_session(
+        self,
+        app: &App,
+        cx: &mut Cx,
+        session: Option<&Authenticated>,
+    ) -> Result<(), Problem> {
+        let session = session.ok_or_else(login_required)?;
+        let last = app.seen().last(session.session);
+        let found = sessions::again(cx, session, &app.settings(), last).await?;
+        self.check(&found.ok_or_else(login_required)?)
+    }
+
+    fn check(self, session: &Authenticated) -> Result<(), Problem> {
+        refuse_pending(self.despite, session)?;
+        match self.permission {
+            Some(needed) if !session.rights.has(needed) => Err(Problem::permission(needed)),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_program(self, program: &Program) -> Result<(), Problem> {
+        let Some(needed) = self.permission else {
+            let detail = format!("{} is for people: programs never call it.", self.operation);
+            return Err(Problem::with_detail(Code::OperationNotAllowed, detail));
+        };
+        if !program.owner_rights.has(Permission::ApiAccess) {
+            return Err(Problem::permission(Permission::ApiAccess));
+        }
+        if !program.operations.has(self.operation) {
+            return Err(Problem::operation_not_allowed(self.operation));
+        }
+        if !program.owner_rights.has(needed) {
+            return Err(Problem::permission(needed));
+        }
+        Ok(())
+    }
+}
+
 impl Member {
+    /// A unit of work, for whoever still may.
+    pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
+        let mut cx = app.begin(self.caller.clone()).await?;
+        self.admitted.check_session(app, &mut cx, Some(&self.session)).await?;
+        Ok(cx)
+    }
+
     pub(super) fn presented(&self) -> Result<&Presented, Problem> {
         self.presented.as_ref().ok_or_else(login_required)
     }
@@ -142,11 +217,13 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
     if op.audience == Audience::Public {
         return refuse_other_sites(app, request);
     }
+    let admitted = Admitted { operation: op.id, permission: op.permission, despite: op.despite };
+    request.extensions_mut().insert(admitted);
     if let Some(eyes) = request.extensions().get::<InProcess>().cloned() {
         return check_in_process(op, request, eyes);
     }
     if let Some(given) = credential(request.headers()) {
-        return check_program(app, op, request, given).await;
+        return check_program(app, admitted, request, given).await;
     }
     let (token, kind) = presented(app, request)?.ok_or_else(login_required)?;
     let mut view = app.read().await?;
@@ -159,12 +236,7 @@ async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem>
     drop(view);
     let session = found.ok_or_else(login_required)?;
     app.seen().note(&session, now, settings.session(audience).idle);
-    refuse_pending(op, &session)?;
-    if let Some(needed) = op.permission
-        && !session.rights.has(needed)
-    {
-        return Err(Problem::permission(needed));
-    }
+    admitted.check(&session)?;
     if op.confirmation {
         refuse_unconfirmed(&session, now)?;
     }
@@ -212,7 +284,7 @@ fn credential(headers: &HeaderMap) -> Option<Option<Given>> {
 /// A program does what its API roles list, as far as its owner may at this moment. Programs have no password to confirm.
 async fn check_program(
     app: &App,
-    op: &Op,
+    admitted: Admitted,
     request: &mut Request,
     given: Option<Given>,
 ) -> Result<(), Problem> {
@@ -233,19 +305,7 @@ async fn check_program(
         app.programs().count(program.credential, rate, now).map_err(Problem::too_many)?;
     }
     app.programs().note(program.credential, now, address);
-    let Some(needed) = op.permission else {
-        let detail = format!("{} is for people: programs never call it.", op.id);
-        return Err(Problem::with_detail(Code::OperationNotAllowed, detail));
-    };
-    if !program.owner_rights.has(Permission::ApiAccess) {
-        return Err(Problem::permission(Permission::ApiAccess));
-    }
-    if !program.operations.has(op.id) {
-        return Err(Problem::operation_not_allowed(op.id));
-    }
-    if !program.owner_rights.has(needed) {
-        return Err(Problem::permission(needed));
-    }
+    admitted.check_program(&program)?;
     request.extensions_mut().insert(Arc::new(program));
     Ok(())
 }
@@ -257,9 +317,9 @@ fn credential_refused() -> Problem {
 }
 
 /// A restricted session does what is pending, and nothing else.
-fn refuse_pending(op: &Op, session: &Authenticated) -> Result<(), Problem> {
+fn refuse_pending(despite: &[Pending], session: &Authenticated) -> Result<(), Problem> {
     match session.pending.first() {
-        Some(first) if !session.pending.iter().any(|pending| op.despite.contains(pending)) => {
+        Some(first) if !session.pending.iter().any(|pending| despite.contains(pending)) => {
             Err(Problem::pending(*first))
         }
         _ => Ok(()),
@@ -372,7 +432,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
         let Guest { caller, countable, client } = Guest::from_request_parts(parts, state).await?;
         let presented = parts.extensions.get::<Presented>().cloned();
         let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
-        Ok(Self { caller, countable, session, presented, client })
+        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(login_required)?;
+        Ok(Self { caller, admitted, countable, session, presented, client })
     }
 }
 
@@ -381,14 +442,16 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Guest { caller, .. } = Guest::from_request_parts(parts, state).await?;
+        let session = parts.extensions.get::<Arc<Authenticated>>().cloned();
         let (actor, authority) = if let Some(program) = parts.extensions.get::<Arc<Program>>() {
             let actor = Actor::Program(program.owner, program.credential);
             (actor, Authority::of_program(Arc::clone(program)))
         } else {
-            let session = parts.extensions.get::<Arc<Authenticated>>().ok_or_else(login_required)?;
-            (Actor::Staff(session.staff()), Authority::from(&**session))
+            let session = session.as_deref().ok_or_else(login_required)?;
+            (Actor::Staff(session.staff()), Authority::from(session))
         };
-        Ok(Self { caller: Caller { actor, ..caller }, authority })
+        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(login_required)?;
+        Ok(Self { caller: Caller { actor, ..caller }, authority, admitted, session })
     }
 }
 

@@ -77,6 +77,10 @@ impl From<Error> for Problem {
             Error::Cancelled => {
                 Self::with_detail(Code::InvitationCancelled, "If that is a mistake, ask for a new one.")
             }
+            Error::Unvouched => Self::with_detail(
+                Code::InvitationCancelled,
+                "Whoever invited you may no longer do so: ask their colleagues to send a new link.",
+            ),
             Error::Invalid(invalid) => invalid.into(),
             Error::Refused(refused) => refused.into(),
             Error::UsernameTaken => Self::with_detail(Code::UsernameTaken, "Choose another username."),

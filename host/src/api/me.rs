@@ -215,7 +215,7 @@ async fn change(
         notify: body.departments,
     };
     let change = change.checked()?;
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     staff::change_own(&mut cx, member.session.staff(), change).await?;
     let me = Me::read(&app, &member, &mut cx).await?;
     cx.commit().await?;
@@ -238,7 +238,8 @@ pub(super) async fn judge(
     password: Password,
 ) -> Result<NewPassword, Problem> {
     let mut turn = app.hasher().turn().await?;
-    let needs_factor = weigh(app, &mut turn, login, has_second_factor, settings, &password).await?;
+    let needs_factor =
+        weigh(app, &mut turn, login, has_second_factor, settings, &password, Vec::new()).await?;
     if turn.verify(password.clone(), login.password_hash.clone()).await.is_right() {
         return Err(Problem::with_detail(
             Code::PasswordRefused,
@@ -248,15 +249,19 @@ pub(super) async fn judge(
     Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
 }
 
-/// The same for one that a colleague chose: whether it is the one before is not theirs to learn.
+/// The same for one that a colleague chose: whether it is the one before is not theirs to learn. `new_names`: what the
+/// owner is called from now on.
 pub(super) async fn judge_for_colleague(
     app: &App,
     login: &Login,
     has_second_factor: bool,
     password: Password,
+    new_names: Vec<String>,
 ) -> Result<NewPassword, Problem> {
     let mut turn = app.hasher().turn().await?;
-    let needs_factor = weigh(app, &mut turn, login, has_second_factor, &app.settings(), &password).await?;
+    let settings = app.settings();
+    let needs_factor =
+        weigh(app, &mut turn, login, has_second_factor, &settings, &password, new_names).await?;
     Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
 }
 
@@ -268,8 +273,9 @@ async fn weigh(
     has_second_factor: bool,
     settings: &Settings,
     password: &Password,
+    mut own_words: Vec<String>,
 ) -> Result<bool, Problem> {
-    let mut own_words: Vec<_> = login.own_words().into_iter().map(str::to_owned).collect();
+    own_words.extend(login.own_words().into_iter().map(str::to_owned));
     own_words.push(app.config().company_name.clone());
     let least = logins::least_length(login.audience, has_second_factor, settings);
     // Whether it could stand alone, too: with a second factor a shorter and a weaker one will do.
@@ -293,7 +299,7 @@ async fn change_password(
     drop(view);
     let new = judge(&app, &login, has_second_factor, &settings, body.password).await?;
 
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let session = member.session.session;
     logins::set_password(&mut cx, &login, new, PasswordChange::Owner, Some(session)).await?;
     let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;
@@ -312,7 +318,7 @@ struct TotpEnrolment {
 }
 
 async fn begin_totp(State(app): State<App>, member: Member) -> Result<Json<TotpEnrolment>, Problem> {
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let company = app.config().company_name.as_str();
     let enrolment = totp::begin(&mut cx, &login, company, &app.settings()).await?;
@@ -374,7 +380,7 @@ async fn confirm_totp(
     totp::look(&mut app.read().await?, member.session.login, &body.code).await?;
     let codes = first_codes(&app, &member).await?;
 
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let session = member.session.session;
     let first = totp::confirm(&mut cx, &login, session, &body.code, codes.as_ref(), &settings).await?;
@@ -386,7 +392,7 @@ async fn confirm_totp(
 
 async fn remove_totp(State(app): State<App>, member: Member) -> Result<Renewed, Problem> {
     let (settings, token) = (app.settings(), member.presented()?.token.clone());
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     totp::remove(&mut cx, &login, member.session.session, &settings).await?;
     let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;
@@ -408,7 +414,7 @@ async fn renew_recovery_codes(
         return Err(Error::NotEnrolled.into());
     }
     let codes = RecoveryCodes::new(app.hasher(), app.chance()).await?;
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     recovery_codes::renew(&mut cx, &login, &codes).await?;
     cx.commit().await?;

@@ -209,7 +209,7 @@ struct CreateRole {
 
 async fn create(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Json(body): Json<CreateRole>,
 ) -> Result<Created<RoleView>, Problem> {
     let mut permissions = permission_set(&body.permissions)?;
@@ -224,8 +224,8 @@ async fn create(
         second_factor_required: body.second_factor_required,
     };
     let new = new.checked()?;
-    let mut cx = app.begin(caller).await?;
-    let role = roles::create(&mut cx, &authority, new).await?;
+    let mut cx = by.begin(&app).await?;
+    let role = roles::create(&mut cx, &by.authority, new).await?;
     cx.commit().await?;
     Ok(Created(RoleView::new(role, Members::default())))
 }
@@ -247,7 +247,7 @@ struct ChangeRole {
 
 async fn change(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Path(RolePath { id }): Path<RolePath>,
     Json(body): Json<ChangeRole>,
 ) -> Result<Json<RoleView>, Problem> {
@@ -260,8 +260,8 @@ async fn change(
         second_factor_required: body.second_factor_required,
     };
     let change = change.checked()?;
-    let mut cx = app.begin(caller).await?;
-    let role = roles::change(&mut cx, &authority, id, change).await?;
+    let mut cx = by.begin(&app).await?;
+    let role = roles::change(&mut cx, &by.authority, id, change).await?;
     let view = RoleView::read(&mut cx, role).await?;
     cx.commit().await?;
     Ok(Json(view))
@@ -269,11 +269,11 @@ async fn change(
 
 async fn delete(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Path(RolePath { id }): Path<RolePath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    roles::delete(&mut cx, &authority, id).await?;
+    let mut cx = by.begin(&app).await?;
+    roles::delete(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }
@@ -287,12 +287,12 @@ struct DuplicateRole {
 
 async fn duplicate(
     State(app): State<App>,
-    By { caller, authority, .. }: By,
+    by: By,
     Path(RolePath { id }): Path<RolePath>,
     Json(body): Json<DuplicateRole>,
 ) -> Result<Created<RoleView>, Problem> {
-    let mut cx = app.begin(caller).await?;
-    let role = roles::duplicate(&mut cx, &authority, id, &body.name).await?;
+    let mut cx = by.begin(&app).await?;
+    let role = roles::duplicate(&mut cx, &by.authority, id, &body.name).await?;
     cx.commit().await?;
     Ok(Created(RoleView::new(role, Members::default())))
 }

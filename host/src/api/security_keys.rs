@@ -142,7 +142,7 @@ struct SecurityKeyOptions {
 
 async fn begin(State(app): State<App>, member: Member) -> Result<Json<SecurityKeyOptions>, Problem> {
     let relying_party = relying_party(&app)?;
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let settings = app.settings();
     let options = keys::begin(&mut cx, relying_party, &login, member.session.session, &settings).await?;
@@ -193,7 +193,7 @@ async fn confirm(
     let settings = app.settings();
     let token = member.presented()?.token.clone();
 
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let session = member.session.session;
     let (id, first) =
@@ -226,7 +226,7 @@ async fn rename(
     Json(body): Json<RenameSecurityKey>,
 ) -> Result<Json<SecurityKeyView>, Problem> {
     let name = key_name(&body.name)?;
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let key = keys::rename(&mut cx, &login, id, &name).await?;
     cx.commit().await?;
@@ -239,7 +239,7 @@ async fn remove(
     Path(KeyPath { id }): Path<KeyPath>,
 ) -> Result<Renewed, Problem> {
     let (settings, token) = (app.settings(), member.presented()?.token.clone());
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     keys::remove(&mut cx, &login, id, member.session.session, &settings).await?;
     let started = sessions::renew(&mut cx, &member.session, &token, &settings).await?.ok_or_else(gone)?;

@@ -320,7 +320,7 @@ async fn confirm(
     let verdict = turn.verify(body.password, login.password_hash.clone()).await;
     drop(turn);
 
-    let mut cx = app.begin(member.caller.clone()).await?;
+    let mut cx = member.begin(&app).await?;
     let unchanged = still_has(logins::find(&mut cx, login.id).await?, &login);
     if matches!(verdict, Verdict::Wrong) || !unchanged {
         limits::failed(&mut cx, &settings, &attempt).await?;
@@ -380,9 +380,8 @@ impl OperationOutput for LoggedOut {
 
 async fn log_out(State(app): State<App>, member: Member) -> Result<LoggedOut, Problem> {
     let kind = member.presented()?.kind;
-    let Member { caller, session, .. } = member;
-    let mut cx = app.begin(caller).await?;
-    sessions::end(&mut cx, &session, session.session).await?;
+    let mut cx = member.begin(&app).await?;
+    sessions::end(&mut cx, &member.session, member.session.session).await?;
     cx.commit().await?;
     Ok(LoggedOut(kind))
 }

@@ -84,7 +84,7 @@ async fn end(
     member: Member,
     Path(SessionPath { id }): Path<SessionPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = member.begin(&app).await?;
     if !sessions::end(&mut cx, &member.session, id).await? {
         return Err(Problem::with_detail(Code::NotFound, "GET /v1/admin/sessions lists those you have."));
     }
@@ -93,7 +93,7 @@ async fn end(
 }
 
 async fn end_others(State(app): State<App>, member: Member) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(member.caller).await?;
+    let mut cx = member.begin(&app).await?;
     sessions::end_others(&mut cx, &member.session).await?;
     cx.commit().await?;
     Ok(NoContent)

@@ -51,7 +51,7 @@ async fn get(State(app): State<App>) -> Result<Json<Settings>, Problem> {
 }
 
 async fn change(State(app): State<App>, by: By, Json(body): Json<Change>) -> Result<Json<Settings>, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     let changed = settings::change(&mut cx, body, app.relying_party().is_none()).await?;
     cx.commit().await?;
     // Here at once, at other nodes within a second.

@@ -6,11 +6,12 @@ use axum::extract::State;
 use data_encoding::HEXLOWER;
 use frontdesk_core::{
     authority::Authority,
-    cx::{Cx, Reads},
+    cx::Reads,
     departments::{self, MemberOf, Membership},
     ids::{DepartmentId, InvitationId, RoleId, StaffId},
+    invalid::Invalid,
     invitations::StaffInvitation,
-    logins::{self, Login},
+    logins,
     outbox::RemovedBy,
     page,
     password::LEAST_STAFF,
@@ -340,6 +341,10 @@ struct StaffList {
 
 async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffEntry>>, Problem> {
     let StaffList { state, role_id, department_id, search } = list.filter;
+    if search.as_ref().is_some_and(|words| words.chars().count() > LONGEST_SEARCH) {
+        let message = format!("A search has at most {LONGEST_SEARCH} characters.");
+        return Err(Invalid::one("search", "too_long", message).into());
+    }
     let filter = Filter { state, role: role_id, department: department_id, search };
     let mut view = app.read().await?;
     let page = staff::list(&mut view, &filter, &list.request).await?;
@@ -351,9 +356,12 @@ struct StaffPath {
     id: StaffId,
 }
 
+/// Of words to search for, in characters.
+const LONGEST_SEARCH: usize = 200;
+
 /// Whether `by` may see and change the private notes of others.
-fn sees_notes(by: &By) -> bool {
-    by.authority.rights().has(Permission::StaffNotes)
+fn sees_notes(by: &Authority) -> bool {
+    by.rights().has(Permission::StaffNotes)
 }
 
 async fn get(
@@ -363,7 +371,7 @@ async fn get(
 ) -> Result<Json<StaffDetails>, Problem> {
     let mut view = app.read().await?;
     let found = staff::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    let with_notes = sees_notes(&by) || by.authority.staff() == Some(id);
+    let with_notes = sees_notes(&by.authority) || by.authority.staff() == Some(id);
     Ok(Json(StaffDetails::read(&mut view, found, with_notes).await?))
 }
 
@@ -400,7 +408,8 @@ async fn create(
     by: By,
     Json(body): Json<CreateStaff>,
 ) -> Result<Created<StaffDetails>, Problem> {
-    if !body.notes.is_empty() && !sees_notes(&by) {
+    let gives_notes = !body.notes.is_empty();
+    if gives_notes && !sees_notes(&by.authority) {
         return Err(Problem::permission(Permission::StaffNotes));
     }
     let new = NewMember {
@@ -426,9 +435,13 @@ async fn create(
     let password = turn.hash(body.password).await;
     drop(turn);
 
-    let mut cx = app.begin(by.caller.clone()).await?;
-    let staff = staff::create(&mut cx, &by.authority, new, password).await?;
-    let created = StaffDetails::read(&mut cx, staff, sees_notes(&by)).await?;
+    let mut cx = by.begin(&app).await?;
+    let authority = by.authority.again(&mut cx).await?;
+    if gives_notes && !sees_notes(&authority) {
+        return Err(Problem::permission(Permission::StaffNotes));
+    }
+    let staff = staff::create(&mut cx, &authority, new, password).await?;
+    let created = StaffDetails::read(&mut cx, staff, sees_notes(&authority)).await?;
     cx.commit().await?;
     Ok(Created(created))
 }
@@ -467,11 +480,16 @@ async fn change(
     Path(StaffPath { id }): Path<StaffPath>,
     Json(body): Json<ChangeStaff>,
 ) -> Result<Json<StaffDetails>, Problem> {
-    if body.notes.is_some() && !sees_notes(&by) {
+    let gives_notes = body.notes.is_some();
+    if gives_notes && !sees_notes(&by.authority) {
         return Err(Problem::permission(Permission::StaffNotes));
     }
     let password = match body.password {
-        Some(password) => Some(password_for(&app, &by.authority, id, password).await?),
+        Some(password) => {
+            let new_names = [&body.username, &body.email, &body.first_name, &body.last_name];
+            let new_names = new_names.into_iter().flatten().cloned().collect();
+            Some(password_for(&app, &by.authority, id, password, new_names).await?)
+        }
         None => None,
     };
     let own = OwnChange {
@@ -488,9 +506,13 @@ async fn change(
     };
     let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password };
     let change = change.checked()?;
-    let mut cx = app.begin(by.caller.clone()).await?;
-    let staff = staff::change(&mut cx, &by.authority, id, change).await?;
-    let changed = StaffDetails::read(&mut cx, staff, sees_notes(&by)).await?;
+    let mut cx = by.begin(&app).await?;
+    let authority = by.authority.again(&mut cx).await?;
+    if gives_notes && !sees_notes(&authority) {
+        return Err(Problem::permission(Permission::StaffNotes));
+    }
+    let staff = staff::change(&mut cx, &authority, id, change).await?;
+    let changed = StaffDetails::read(&mut cx, staff, sees_notes(&authority)).await?;
     cx.commit().await?;
     Ok(Json(changed))
 }
@@ -501,6 +523,7 @@ async fn password_for(
     by: &Authority,
     id: StaffId,
     password: Password,
+    new_names: Vec<String>,
 ) -> Result<logins::NewPassword, Problem> {
     let mut view = app.read().await?;
     let found = staff::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -508,7 +531,7 @@ async fn password_for(
     let login = logins::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
     drop(view);
-    judge_for_colleague(app, &login, has_second_factor, password).await
+    judge_for_colleague(app, &login, has_second_factor, password, new_names).await
 }
 
 async fn delete(
@@ -516,7 +539,7 @@ async fn delete(
     by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     staff::delete(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
@@ -528,7 +551,7 @@ async fn disable_staff(
     by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     staff::disable(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
@@ -539,7 +562,7 @@ async fn enable(
     by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller).await?;
+    let mut cx = by.begin(&app).await?;
     staff::enable(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
@@ -601,20 +624,13 @@ async fn online(
     Ok(Json(Page::of(page, StaffOnlineView::from)))
 }
 
-/// A colleague whom the caller may help: somebody else, who may nothing that the caller may not.
-async fn colleague(cx: &mut Cx, by: &By, id: StaffId) -> Result<Login, Problem> {
-    let staff = staff::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
-    by.authority.again(cx).await?.over_colleague(id, &staff.rights)?;
-    logins::find(cx, id).await?.ok_or_else(|| Problem::new(Code::NotFound))
-}
-
 async fn reset_password(
     State(app): State<App>,
     by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller.clone()).await?;
-    let login = colleague(&mut cx, &by, id).await?;
+    let mut cx = by.begin(&app).await?;
+    let login = staff::to_help(&mut cx, &by.authority, id).await?;
     if login.disabled {
         return Err(Problem::with_detail(
             Code::LoginDisabled,
@@ -632,8 +648,8 @@ async fn remove_second_factor(
     by: By,
     Path(StaffPath { id }): Path<StaffPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(by.caller.clone()).await?;
-    let login = colleague(&mut cx, &by, id).await?;
+    let mut cx = by.begin(&app).await?;
+    let login = staff::to_help(&mut cx, &by.authority, id).await?;
     if !second_factor::remove_all(&mut cx, &login, RemovedBy::Colleague).await? {
         return Err(Problem::with_detail(Code::NotFound, "They have no second factor."));
     }

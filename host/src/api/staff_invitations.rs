@@ -208,7 +208,7 @@ struct InviteStaff {
 
 async fn create(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Json(body): Json<InviteStaff>,
 ) -> Result<Created<StaffInvitationView>, Problem> {
     let new = NewStaffInvitation {
@@ -221,8 +221,8 @@ async fn create(
         departments: body.departments,
     }
     .checked()?;
-    let mut cx = app.begin(caller).await?;
-    let made = invitations::invite_staff(&mut cx, &authority, new).await?;
+    let mut cx = by.begin(&app).await?;
+    let made = invitations::invite_staff(&mut cx, &by.authority, new).await?;
     let view = StaffInvitationView::read(&mut cx, made.invitation).await?;
     cx.commit().await?;
     Ok(Created(view.with_link(&app, &made.token)))
@@ -248,7 +248,7 @@ struct ChangeStaffInvitation {
 
 async fn change(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
     Json(body): Json<ChangeStaffInvitation>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
@@ -262,8 +262,8 @@ async fn change(
         departments: body.departments,
     }
     .checked()?;
-    let mut cx = app.begin(caller).await?;
-    let (invitation, token) = invitations::change_staff(&mut cx, &authority, id, change).await?;
+    let mut cx = by.begin(&app).await?;
+    let (invitation, token) = invitations::change_staff(&mut cx, &by.authority, id, change).await?;
     let view = StaffInvitationView::read(&mut cx, invitation).await?;
     cx.commit().await?;
     Ok(Json(match token {
@@ -274,22 +274,22 @@ async fn change(
 
 async fn cancel(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = app.begin(caller).await?;
-    invitations::cancel(&mut cx, &authority, id).await?;
+    let mut cx = by.begin(&app).await?;
+    invitations::cancel(&mut cx, &by.authority, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }
 
 async fn resend(
     State(app): State<App>,
-    By { caller, authority }: By,
+    by: By,
     Path(StaffInvitationPath { id }): Path<StaffInvitationPath>,
 ) -> Result<Json<StaffInvitationView>, Problem> {
-    let mut cx = app.begin(caller).await?;
-    let made = invitations::resend(&mut cx, &authority, id).await?;
+    let mut cx = by.begin(&app).await?;
+    let made = invitations::resend(&mut cx, &by.authority, id).await?;
     let view = StaffInvitationView::read(&mut cx, made.invitation).await?;
     cx.commit().await?;
     Ok(Json(view.with_link(&app, &made.token)))

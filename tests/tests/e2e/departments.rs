@@ -210,7 +210,7 @@ async fn an_order_names_every_department_once(database: Database) {
     assert_eq!(messages[0]["message"], format!("D ({}) is missing.", d.as_str().expect("an id")));
     put(&ada.api, ORDER, &json!({ "ids": [] })).await.invalid("ids");
     put(&ada.api, ORDER, &json!({ "ids": vec![NOBODY; 501] })).await.invalid("ids");
-    put(&ada.api, ORDER, &json!({ "ids": ["first"] })).await.invalid("ids[0]");
+    put(&ada.api, ORDER, &json!({ "ids": ["first"] })).await.invalid("ids.0");
     put(&ada.api, ORDER, &json!({})).await.invalid("ids");
     assert_eq!(names(&ada.api).await, ["E", "B", "A", "D", "C"]);
     assert_eq!(events(&service, "system.department_edited").await.len(), 3);
@@ -303,8 +303,8 @@ async fn members_come_and_go(database: Database) {
     let sent = async |list: Value| put(&ada.api, &members, &json!({ "members": list })).await;
     sent(json!([{ "id": grace.id }, { "id": NOBODY }])).await.invalid("members.1.id");
     sent(json!([{ "id": grace.id }, { "id": grace.id, "notify": false }])).await.invalid("members.1.id");
-    sent(json!([{ "id": grace.id, "role": "boss" }])).await.invalid("members[0].role");
-    sent(json!([{ "notify": true }])).await.invalid("members[0].id");
+    sent(json!([{ "id": grace.id, "role": "boss" }])).await.invalid("members.0.role");
+    sent(json!([{ "notify": true }])).await.invalid("members.0.id");
     sent(json!(vec![json!({ "id": NOBODY }); 501])).await.invalid("members");
     put(&ada.api, &format!("{NOWHERE}/members"), &json!({ "members": [] })).await.problem(404, "not_found");
     assert_eq!(listed(&ada.api, &members, "username").await, ["joan", "ada"]);
