@@ -334,13 +334,14 @@ struct StaffList {
     state: Option<StaffState>,
     role_id: Option<RoleId>,
     department_id: Option<DepartmentId>,
-    /// Words that must each occur in the username, the address or the names; eight at most count.
+    /// Words that must each occur in the username, the address or the names; eight at most count. 200 characters at most.
     search: Option<String>,
 }
 
 async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffEntry>>, Problem> {
     let StaffList { state, role_id, department_id, search } = list.filter;
     let filter = Filter { state, role: role_id, department: department_id, search };
+    filter.check()?;
     let mut view = app.read().await?;
     let page = staff::list(&mut view, &filter, &list.request).await?;
     Ok(Json(StaffEntry::page(&mut view, page).await?))
