@@ -420,6 +420,7 @@ async fn create(
         },
     };
     let new = new.checked()?;
+    staff::look(&mut app.read().await?, &by.authority, &new).await?;
     let mut own_words = new.own_words();
     own_words.push(app.config().company_name.clone());
     let mut turn = app.hasher().turn().await?;
@@ -471,10 +472,8 @@ async fn change(
     if body.notes.is_some() && !sees_notes(&by) {
         return Err(Problem::permission(Permission::StaffNotes));
     }
-    let password = match body.password {
-        Some(password) => Some(password_for(&app, &by.authority, id, password).await?),
-        None => None,
-    };
+    let names = [&body.username, &body.email, &body.first_name, &body.last_name];
+    let names = names.into_iter().flatten().cloned().collect();
     let own = OwnChange {
         username: body.username,
         email: body.email,
@@ -487,8 +486,11 @@ async fn change(
         records_per_page: body.records_per_page,
         notify: None,
     };
-    let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password };
-    let change = change.checked()?;
+    let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password: None };
+    let mut change = change.checked()?;
+    if let Some(password) = body.password {
+        change = change.with_password(password_for(&app, &by.authority, id, names, password).await?);
+    }
     let mut cx = app.begin(by.caller.clone()).await?;
     let staff = staff::change(&mut cx, &by.authority, id, change).await?;
     let changed = StaffDetails::read(&mut cx, staff, sees_notes(&by)).await?;
@@ -501,6 +503,7 @@ async fn password_for(
     app: &App,
     by: &Authority,
     id: StaffId,
+    names: Vec<String>,
     password: Password,
 ) -> Result<logins::NewPassword, Problem> {
     let mut view = app.read().await?;
@@ -509,7 +512,7 @@ async fn password_for(
     let login = logins::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
     drop(view);
-    judge_for_colleague(app, &login, has_second_factor, password).await
+    judge_for_colleague(app, &login, names, has_second_factor, password).await
 }
 
 async fn delete(
