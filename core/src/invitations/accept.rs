@@ -1,6 +1,6 @@
 //! Accepting: the link is spent, somebody comes in, and is logged in.
 
-use super::{Error, StaffInvitation, lookup, store};
+use super::{Error, StaffInvitation, lookup, refuse_second_first, store};
 use crate::{
     cx::{Cx, Reads},
     departments,
@@ -100,6 +100,7 @@ pub async fn accept_staff(
     if !invitation.vouched {
         return Err(Error::Unvouched);
     }
+    refuse_second_first(cx, &invitation).await?;
     let new = acceptance.complete(&invitation)?;
     let invited_as = invitation.role.as_ref().ok_or(Error::Unknown)?.id;
     let role = roles::find(cx, invited_as).await?.ok_or(Error::Unknown)?;

@@ -199,10 +199,22 @@ impl From<logins::Error> for Error {
 pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<StaffInvitation, Error> {
     let now = reads.now();
     match store::find_by_token(reads.db(), token).await? {
-        Some(invitation) => invitation.check(now).map(|()| invitation),
+        Some(invitation) => {
+            invitation.check(now)?;
+            refuse_second_first(reads, &invitation).await?;
+            Ok(invitation)
+        }
         None if store::was_replaced(reads.db(), token).await? => Err(Error::Replaced),
         None => Err(Error::Unknown),
     }
+}
+
+/// The first administrator's link, which stands in a log, is dead once anybody is there, however they came in.
+async fn refuse_second_first(reads: &mut impl Reads, invitation: &StaffInvitation) -> Result<(), Error> {
+    if invitation.email.is_none() && store::staff_exists(reads.db()).await? {
+        return Err(Error::Cancelled);
+    }
+    Ok(())
 }
 
 /// Those that can still be accepted or resent, as a list of staff shows them. The first administrator's belongs to

@@ -114,7 +114,7 @@ pub(super) async fn members(db: Conn<'_>, ids: &[RoleId]) -> Result<Vec<(RoleId,
     sql.push(
         " GROUP BY s.role_id, state UNION ALL
          SELECT p.role_id, 'pending', COUNT(*) FROM staff_invitations p JOIN invitations i ON i.id = p.invitation_id
-         WHERE i.accepted_at IS NULL AND i.cancelled_at IS NULL AND p.role_id",
+         WHERE i.email IS NOT NULL AND i.accepted_at IS NULL AND i.cancelled_at IS NULL AND p.role_id",
     );
     one_of(&mut sql, ids);
     sql.push(" GROUP BY p.role_id");

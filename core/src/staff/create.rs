@@ -1,16 +1,16 @@
 //! Somebody comes in: by an invitation, or with a username and a password that an administrator chose.
 
-use super::{Details, Error, Staff, edit::Checks, find, role_to_give, store};
+use super::{Details, Error, Staff, edit::Checks, find, role_to_give, store, unknown_role};
 use crate::{
     authority::Authority,
-    cx::Cx,
+    cx::{Cx, Reads},
     departments::{self, Membership},
     event::StaffCreated,
     ids::{RoleId, StaffId},
     invalid::{self, Checked, Invalid},
     logins::{self, Audience, NewLogin},
     password::PasswordHash,
-    roles::Role,
+    roles::{self, Role},
 };
 
 /// Somebody about to become staff; every field is checked.
@@ -67,6 +67,23 @@ impl Checked<NewMember> {
         let NewMember { username, email, first_name, last_name, .. } = &self.0;
         [username, email, first_name, last_name].map(Clone::clone).into()
     }
+}
+
+/// Refuses what cannot be created, before a password is judged and hashed. [`create`] checks again.
+pub async fn look(
+    reads: &mut impl Reads,
+    by: &Authority,
+    Checked(new): &Checked<NewMember>,
+) -> Result<(), Error> {
+    let role = roles::find(reads, new.role_id).await?.ok_or_else(unknown_role)?;
+    by.covers(&role.rights)?;
+    if logins::email_exists(reads, Audience::Staff, &new.email).await? {
+        return Err(Error::EmailTaken);
+    }
+    if logins::find_by_name(reads, Audience::Staff, &new.username).await?.is_some() {
+        return Err(Error::UsernameTaken);
+    }
+    Ok(())
 }
 
 /// Creates a member of staff, who must change the password at the first login.

@@ -118,6 +118,14 @@ impl StaffChange {
     }
 }
 
+impl Checked<StaffChange> {
+    /// The same with a password that was judged and hashed, which is slow: after the fields.
+    pub fn with_password(mut self, password: NewPassword) -> Self {
+        self.0.password = Some(password);
+        self
+    }
+}
+
 /// Changes a colleague. Another role holds on their next request.
 pub async fn change(
     cx: &mut Cx,

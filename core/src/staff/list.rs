@@ -5,7 +5,7 @@ use crate::{
     cx::Reads,
     db,
     ids::{DepartmentId, RoleId},
-    invalid::fold,
+    invalid::{Invalid, fold},
     invitations::{self, StaffInvitation},
     page::{Page, PageRequest},
     text_enum::text_enum,
@@ -42,8 +42,19 @@ pub enum Entry {
 
 /// More of a search is not looked for.
 const MOST_WORDS: usize = 8;
+/// Longer ones find nobody anyway, and databases refuse patterns of some length.
+const LONGEST_SEARCH: usize = 200;
 
 impl Filter {
+    /// Whether there can be such a search.
+    pub fn check(&self) -> Result<(), Invalid> {
+        if self.search.as_deref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
+            let message = format!("A search has at most {LONGEST_SEARCH} characters.");
+            return Err(Invalid::one("search", "too_long", message));
+        }
+        Ok(())
+    }
+
     /// What each word is compared with by `LIKE … ESCAPE '!'`.
     pub(crate) fn patterns(&self) -> Vec<String> {
         let words = self.search.as_deref().unwrap_or_default();

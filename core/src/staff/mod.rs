@@ -23,7 +23,7 @@ use crate::{
     time::Timestamp,
 };
 
-pub use create::{NewMember, create};
+pub use create::{NewMember, create, look};
 pub(crate) use create::{NewStaff, bring_in};
 pub use edit::{OwnChange, StaffChange, change, change_own};
 #[cfg(any(test, feature = "testing"))]
@@ -216,13 +216,15 @@ pub async fn delete(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<(), Erro
     Ok(())
 }
 
+fn unknown_role() -> Invalid {
+    Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
+}
+
 /// A role that `by` may put somebody into, held until the transaction ends.
 pub(crate) async fn role_to_give(cx: &mut Cx, by: &Authority, id: RoleId) -> Result<roles::Role, GiveError> {
     // So that it can neither go nor come to permit more before this is kept.
     roles::lock(cx, id).await?;
-    let role = roles::find(cx, id).await?.ok_or_else(|| {
-        Invalid::one("role_id", "unknown", "There is no role with this id; GET /v1/admin/roles lists them.")
-    })?;
+    let role = roles::find(cx, id).await?.ok_or_else(unknown_role)?;
     by.covers(&role.rights)?;
     Ok(role)
 }

@@ -239,7 +239,7 @@ pub(super) async fn judge(
 ) -> Result<NewPassword, Problem> {
     let mut turn = app.hasher().turn().await?;
     let needs_factor =
-        weigh(app, &mut turn, login, has_second_factor, settings, &password, Vec::new()).await?;
+        weigh(app, &mut turn, login, Vec::new(), has_second_factor, settings, &password).await?;
     if turn.verify(password.clone(), login.password_hash.clone()).await.is_right() {
         return Err(Problem::with_detail(
             Code::PasswordRefused,
@@ -249,19 +249,18 @@ pub(super) async fn judge(
     Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
 }
 
-/// The same for one that a colleague chose: whether it is the one before is not theirs to learn. `new_names`: what the
+/// The same for one that a colleague chose: whether it is the one before is not theirs to learn. `names` are what the
 /// owner is called from now on.
 pub(super) async fn judge_for_colleague(
     app: &App,
     login: &Login,
+    names: Vec<String>,
     has_second_factor: bool,
     password: Password,
-    new_names: Vec<String>,
 ) -> Result<NewPassword, Problem> {
     let mut turn = app.hasher().turn().await?;
     let settings = app.settings();
-    let needs_factor =
-        weigh(app, &mut turn, login, has_second_factor, &settings, &password, new_names).await?;
+    let needs_factor = weigh(app, &mut turn, login, names, has_second_factor, &settings, &password).await?;
     Ok(NewPassword { hash: turn.hash(password).await, needs_factor })
 }
 
@@ -270,11 +269,12 @@ async fn weigh(
     app: &App,
     turn: &mut Turn,
     login: &Login,
+    names: Vec<String>,
     has_second_factor: bool,
     settings: &Settings,
     password: &Password,
-    mut own_words: Vec<String>,
 ) -> Result<bool, Problem> {
+    let mut own_words = names;
     own_words.extend(login.own_words().into_iter().map(str::to_owned));
     own_words.push(app.config().company_name.clone());
     let least = logins::least_length(login.audience, has_second_factor, settings);

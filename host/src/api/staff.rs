@@ -9,7 +9,6 @@ use frontdesk_core::{
     cx::Reads,
     departments::{self, MemberOf, Membership},
     ids::{DepartmentId, InvitationId, RoleId, StaffId},
-    invalid::Invalid,
     invitations::StaffInvitation,
     logins,
     outbox::RemovedBy,
@@ -335,17 +334,14 @@ struct StaffList {
     state: Option<StaffState>,
     role_id: Option<RoleId>,
     department_id: Option<DepartmentId>,
-    /// Words that must each occur in the username, the address or the names; eight at most count.
+    /// Words that must each occur in the username, the address or the names; eight at most count. 200 characters at most.
     search: Option<String>,
 }
 
 async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page<StaffEntry>>, Problem> {
     let StaffList { state, role_id, department_id, search } = list.filter;
-    if search.as_ref().is_some_and(|words| words.chars().count() > LONGEST_SEARCH) {
-        let message = format!("A search has at most {LONGEST_SEARCH} characters.");
-        return Err(Invalid::one("search", "too_long", message).into());
-    }
     let filter = Filter { state, role: role_id, department: department_id, search };
+    filter.check()?;
     let mut view = app.read().await?;
     let page = staff::list(&mut view, &filter, &list.request).await?;
     Ok(Json(StaffEntry::page(&mut view, page).await?))
@@ -355,9 +351,6 @@ async fn list(State(app): State<App>, list: List<StaffList>) -> Result<Json<Page
 struct StaffPath {
     id: StaffId,
 }
-
-/// Of words to search for, in characters.
-const LONGEST_SEARCH: usize = 200;
 
 /// Whether `by` may see and change the private notes of others.
 fn sees_notes(by: &Authority) -> bool {
@@ -428,6 +421,7 @@ async fn create(
         },
     };
     let new = new.checked()?;
+    staff::look(&mut app.read().await?, &by.authority, &new).await?;
     let mut own_words = new.own_words();
     own_words.push(app.config().company_name.clone());
     let mut turn = app.hasher().turn().await?;
@@ -484,14 +478,8 @@ async fn change(
     if gives_notes && !sees_notes(&by.authority) {
         return Err(Problem::permission(Permission::StaffNotes));
     }
-    let password = match body.password {
-        Some(password) => {
-            let new_names = [&body.username, &body.email, &body.first_name, &body.last_name];
-            let new_names = new_names.into_iter().flatten().cloned().collect();
-            Some(password_for(&app, &by.authority, id, password, new_names).await?)
-        }
-        None => None,
-    };
+    let names = [&body.username, &body.email, &body.first_name, &body.last_name];
+    let names = names.into_iter().flatten().cloned().collect();
     let own = OwnChange {
         username: body.username,
         email: body.email,
@@ -504,8 +492,11 @@ async fn change(
         records_per_page: body.records_per_page,
         notify: None,
     };
-    let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password };
-    let change = change.checked()?;
+    let change = StaffChange { own, role_id: body.role_id, departments: body.departments, password: None };
+    let mut change = change.checked()?;
+    if let Some(password) = body.password {
+        change = change.with_password(password_for(&app, &by.authority, id, names, password).await?);
+    }
     let mut cx = by.begin(&app).await?;
     let authority = by.authority.again(&mut cx).await?;
     if gives_notes && !sees_notes(&authority) {
@@ -522,8 +513,8 @@ async fn password_for(
     app: &App,
     by: &Authority,
     id: StaffId,
+    names: Vec<String>,
     password: Password,
-    new_names: Vec<String>,
 ) -> Result<logins::NewPassword, Problem> {
     let mut view = app.read().await?;
     let found = staff::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
@@ -531,7 +522,7 @@ async fn password_for(
     let login = logins::find(&mut view, id).await?.ok_or_else(|| Problem::new(Code::NotFound))?;
     let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
     drop(view);
-    judge_for_colleague(app, &login, has_second_factor, password, new_names).await
+    judge_for_colleague(app, &login, names, has_second_factor, password).await
 }
 
 async fn delete(

@@ -1,11 +1,14 @@
 //! The first administrator comes in by a link that the first start prints, and by that link alone.
 
-use frontdesk_tests::{Database, Frontdesk, PASSWORD, Smtp, both, first_administrator, token_of};
+use frontdesk_tests::{
+    Database, FULL_ADMINISTRATOR, Frontdesk, PASSWORD, Smtp, both, first_administrator, token_of,
+};
 use serde_json::json;
 
 both! {
     every_start_without_staff_prints_a_new_link,
     the_first_link_is_nobodys_invitation,
+    the_first_link_is_dead_once_somebody_else_came_in,
 }
 
 /// Every start prints a new link while there is nobody; the one before is dead.
@@ -62,6 +65,34 @@ async fn the_first_link_is_nobodys_invitation(database: Database) {
     ada.api.delete(first).await.problem(404, "invitation_unknown");
     let staff = ada.api.get("/v1/admin/staff").await.expect(200);
     assert_eq!(staff["items"].as_array().map(Vec::len), Some(1));
+}
+
+/// It stands in a log: whoever came in by another way need not know of it.
+async fn the_first_link_is_dead_once_somebody_else_came_in(database: Database) {
+    let service = Frontdesk::running(database).await;
+    let printed = service.first_administrator_link().expect("a link").to_owned();
+    let invited = service.run(&["staff", "invite", "boss@example.test"]).await;
+    let link = invited.stdout.trim();
+    service.secrets.keep_link(link);
+    let guest = service.api();
+    let accept = |link: &str, username: &str| {
+        json!({
+            "token": token_of(link), "username": username, "password": PASSWORD, "first_name": "Ada", "last_name": "Lovelace",
+        })
+    };
+    let boss = guest.post("/v1/public/invitations/accept", &accept(link, "boss")).await.expect(200);
+    let api = guest.with_token(boss["token"].as_str().expect("a session"));
+
+    let lookup = json!({ "token": token_of(&printed) });
+    guest.post("/v1/public/invitations/lookup", &lookup).await.problem(410, "invitation_cancelled");
+    let mut second = accept(&printed, "eve");
+    second["email"] = json!("eve@example.test");
+    guest.post("/v1/public/invitations/accept", &second).await.problem(410, "invitation_cancelled");
+    assert_eq!(service.column("SELECT username FROM logins").await, ["boss"]);
+    let full = format!("/v1/admin/roles/{FULL_ADMINISTRATOR}");
+    let members = json!({ "active": 1, "disabled": 0, "pending": 0 });
+    assert_eq!(api.get(&full).await.expect(200)["members"], members, "nobody waits to come in by it");
+    service.keeps_its_secrets().await;
 }
 
 /// Two nodes on one database agree on one link, the one printed last, and on who is logged in.

@@ -61,6 +61,13 @@ impl Operation {
         &self.path
     }
 
+    /// Whether it answers a list page by page.
+    pub(crate) fn is_paged(&self, document: &Value) -> bool {
+        let parameters = self.about["parameters"].as_array().into_iter().flatten();
+        self.method == Method::GET
+            && parameters.map(|one| resolve(document, one)).any(|one| one["name"] == "cursor")
+    }
+
     /// Whether API roles can list it.
     pub(crate) fn is_for_programs(&self) -> bool {
         self.about["x-frontdesk"]["api"].as_bool().unwrap_or_else(|| panic!("{} does not say", self.name()))
