@@ -55,7 +55,6 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .delete(
             "/v1/admin/departments/{id}",
             Op::staff("deleteDepartment", TAG, "Delete a department; its members stay staff", edit)
-                .confirmed()
                 .problems(&[Code::BeyondOwnPermissions]),
             delete,
         )

@@ -38,4 +38,5 @@ mod sessions;
 mod settings;
 mod staff;
 mod staff_list;
+mod standing;
 mod usernames;
