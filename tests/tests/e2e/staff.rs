@@ -48,17 +48,11 @@ async fn all_events(service: &Frontdesk) -> usize {
 }
 
 /// Departments called Billing, Hosting and Domains, in that order.
-pub(crate) async fn departments(service: &Frontdesk) -> [String; 3] {
+pub(crate) async fn departments(admin: &Api) -> [String; 3] {
     let mut ids = Vec::new();
-    for (position, name) in ["Billing", "Hosting", "Domains"].into_iter().enumerate() {
-        let id = format!("018f0000-0000-7000-8000-00000000d00{position}");
-        let folded = name.to_lowercase();
-        let insert = format!(
-            "INSERT INTO departments (id, name, name_folded, description, clients_only, hidden, position, created_at)
-             VALUES ('{id}', '{name}', '{folded}', '', FALSE, FALSE, {position}, 0)"
-        );
-        service.execute(&insert).await;
-        ids.push(id);
+    for name in ["Billing", "Hosting", "Domains"] {
+        let made = admin.post("/v1/admin/departments", &json!({ "name": name })).await.expect(201);
+        ids.push(made["id"].as_str().expect("an id").to_owned());
     }
     ids.try_into().expect("three")
 }
@@ -97,7 +91,7 @@ fn session(guest: &Api, answer: &Answer) -> Api {
 async fn a_member_is_created_with_credentials_and_chooses_their_own_password(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, hosting, _] = departments(&service).await;
+    let [billing, hosting, _] = departments(&ada.api).await;
     let helpdesk = role(&ada.api, "Helpdesk", &["staff.view"]).await;
     let body = new_member(
         "Grace1",
@@ -174,7 +168,7 @@ async fn a_member_is_created_with_credentials_and_chooses_their_own_password(dat
 async fn what_is_wrong_with_a_new_member_is_named_and_nothing_is_kept(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, ..] = departments(&service).await;
+    let [billing, ..] = departments(&ada.api).await;
     let (_, powerless) = roles(&ada.api).await;
     let recorded = all_events(&service).await;
     let right = new_member("grace", &powerless, json!({ "departments": [{ "id": billing }] }));
@@ -219,8 +213,8 @@ async fn what_is_wrong_with_a_new_member_is_named_and_nothing_is_kept(database: 
         ("departments.0.id", json!([{ "id": NOBODY }])),
         ("departments.1.id", json!([{ "id": billing }, { "id": NOBODY, "notify": false }])),
         ("departments.1.id", json!([{ "id": billing }, { "id": billing, "notify": false }])),
-        ("departments[0].notify", json!([{ "id": billing, "notify": "yes" }])),
-        ("departments[0].name", json!([{ "id": billing, "name": "Billing" }])),
+        ("departments.0.notify", json!([{ "id": billing, "notify": "yes" }])),
+        ("departments.0.name", json!([{ "id": billing, "name": "Billing" }])),
         ("departments", json!(vec![json!({ "id": billing }); 101])),
     ] {
         post("departments", to).await.invalid(field);
@@ -273,7 +267,7 @@ async fn what_is_wrong_with_a_new_member_is_named_and_nothing_is_kept(database: 
 async fn every_field_is_changed_and_told(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, hosting, domains] = departments(&service).await;
+    let [billing, hosting, domains] = departments(&ada.api).await;
     let (_, powerless) = roles(&ada.api).await;
     let more = json!({
         "departments": [{ "id": billing }, { "id": hosting }], "signature": "Grace", "template": "dark",
@@ -353,7 +347,7 @@ async fn every_field_is_changed_and_told(database: Database) {
 async fn what_is_wrong_with_a_change_is_named_and_nothing_is_kept(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, ..] = departments(&service).await;
+    let [billing, ..] = departments(&ada.api).await;
     let (_, powerless) = roles(&ada.api).await;
     ada.api.post(STAFF, &new_member("joan", &powerless, json!({}))).await.expect(201);
     let made = ada.api.post(STAFF, &new_member("grace", &powerless, json!({}))).await.expect(201);
@@ -607,7 +601,7 @@ async fn whoever_is_disabled_is_out_at_once(database: Database) {
 async fn whoever_is_deleted_is_gone_and_their_events_stay(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, ..] = departments(&service).await;
+    let [billing, ..] = departments(&ada.api).await;
     let (_, powerless) = roles(&ada.api).await;
     let mut grace = joined(&ada, &service, "grace", json!({ "departments": [{ "id": billing }] })).await;
     grace.enrol_app().await;
@@ -718,7 +712,7 @@ async fn notes_are_for_their_owner_and_for_holders_of_the_permission(database: D
 async fn everybody_changes_their_own_profile_and_no_more(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, hosting, domains] = departments(&service).await;
+    let [billing, hosting, domains] = departments(&ada.api).await;
     let (full, powerless) = roles(&ada.api).await;
     let more = json!({ "role_id": powerless, "departments": [{ "id": billing }, { "id": hosting }] });
     let grace = joined(&ada, &service, "grace", more).await;

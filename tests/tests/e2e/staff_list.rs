@@ -85,7 +85,7 @@ async fn three_states_stand_in_one_list_in_one_order(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
     let (_, powerless) = roles(&ada.api).await;
-    let [billing, ..] = departments(&service).await;
+    let [billing, ..] = departments(&ada.api).await;
     let grace = joined(&ada, &service, "grace", json!({})).await;
     let preset = json!({
         "role_id": powerless, "username": "joan", "first_name": "Joan", "language": "de",
@@ -163,7 +163,7 @@ async fn expired_invitations_are_pending_and_say_when_they_ended(database: Datab
 async fn the_list_is_filtered(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
-    let [billing, hosting, domains] = departments(&service).await;
+    let [billing, hosting, domains] = departments(&ada.api).await;
     let (full, powerless) = roles(&ada.api).await;
     let both = json!([{ "id": billing }, { "id": hosting }]);
     let member = new_member("grace", &powerless, json!({ "departments": both }));
@@ -374,7 +374,7 @@ async fn every_list_comes_in_pages(database: Database) {
     let service = Frontdesk::running(database).await;
     let ada = first_administrator(&service).await;
     let api = &ada.api;
-    let [department, ..] = departments(&service).await;
+    let [department, ..] = departments(api).await;
     let busy = role(api, "Busy", &["staff.view"]).await;
     for n in 0..ENOUGH {
         role(api, &format!("Role {n}"), &["staff.view"]).await;
@@ -389,13 +389,8 @@ async fn every_list_comes_in_pages(database: Database) {
         let trusted = json!({ "network": format!("198.51.100.{n}") });
         api.post("/v1/admin/trusted-addresses", &trusted).await.expect(201);
         frontdesk_tests::log_in(&service.api(), "ada", &ada.password).await.expect(200);
-        service
-            .execute(&format!(
-                "INSERT INTO departments (id, name, name_folded, description, clients_only, hidden, position, created_at)
-                 VALUES ('018f0000-0000-7000-8000-00000000e0{n:02}', 'D{n}', 'd{n}', '', FALSE, FALSE, {}, 0)",
-                n + 3
-            ))
-            .await;
+        let department = json!({ "name": format!("Department {n}") });
+        api.post("/v1/admin/departments", &department).await.expect(201);
     }
     let document = document(api).await;
     let mut rows = BTreeMap::new();
@@ -438,6 +433,7 @@ async fn every_list_comes_in_pages(database: Database) {
         "listApiRoles",
         "listApiCredentials",
         "listBans",
+        "listDepartments",
         "listTrustedAddresses",
         "listSessions",
     ] {
