@@ -13,6 +13,7 @@ mod delivery;
 mod departments;
 mod editing;
 mod enumeration;
+mod escalation;
 mod expiry;
 mod first_administrator;
 mod foreign_pages;
