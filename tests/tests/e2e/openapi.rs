@@ -1,6 +1,6 @@
 //! The OpenAPI document tells the truth: what it says is required is refused without, on every operation there is.
 
-use frontdesk_tests::{Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
+use frontdesk_tests::{Answer, Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
 use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -57,6 +57,10 @@ impl Operation {
         self.about["operationId"].as_str().unwrap_or_else(|| panic!("{} has no operationId", self.name()))
     }
 
+    pub(crate) fn method(&self) -> &Method {
+        &self.method
+    }
+
     pub(crate) fn path(&self) -> &str {
         &self.path
     }
@@ -66,6 +70,19 @@ impl Operation {
         let parameters = self.about["parameters"].as_array().into_iter().flatten();
         self.method == Method::GET
             && parameters.map(|one| resolve(document, one)).any(|one| one["name"] == "cursor")
+    }
+
+    /// Whether it asks for the password again.
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.about["x-frontdesk"]["confirmation"]
+            .as_bool()
+            .unwrap_or_else(|| panic!("{} does not say", self.name()))
+    }
+
+    /// The path, with `id` where it names something.
+    pub(crate) fn path_of(&self, id: &str) -> String {
+        let parts = self.path.split('/').map(|part| if part.starts_with('{') { id } else { part });
+        parts.collect::<Vec<_>>().join("/")
     }
 
     /// Whether API roles can list it.
@@ -89,13 +106,18 @@ impl Operation {
         despite.unwrap_or_else(|| panic!("{}", self.name())).iter().any(|one| one == pending)
     }
 
-    /// The path with something that looks right in each placeholder.
+    /// Calls it about `id`, if its path names anything, with a body unless that is null.
+    pub(crate) async fn send(&self, api: &Api, id: &str, body: &Value) -> Answer {
+        let (method, path) = (self.method.clone(), self.path_of(id));
+        match body {
+            Value::Null => api.send(api.request(method, &path)).await,
+            body => api.json(method, &path, body).await,
+        }
+    }
+
+    /// With something that looks right in each placeholder.
     fn call(&self, api: &Api) -> reqwest::RequestBuilder {
-        let parts = self
-            .path
-            .split('/')
-            .map(|part| if part.starts_with('{') { "018f0000-0000-7000-8000-000000000000" } else { part });
-        api.request(self.method.clone(), &parts.collect::<Vec<_>>().join("/"))
+        api.request(self.method.clone(), &self.path_of("018f0000-0000-7000-8000-000000000000"))
     }
 
     /// Bodies that no handler could make sense of.
