@@ -634,9 +634,12 @@ async fn whoever_is_deleted_is_gone_and_their_events_stay(database: Database) {
         })]
     );
     assert_eq!(service.column(&by_grace).await.len(), recorded, "what they did stays on record");
-    // What they began goes on, and what came of them is told.
+    // Nobody answers for whom they invited.
     let invitation = ada.api.get(&theirs.path()).await.expect(200);
-    assert_eq!((&invitation["state"], &invitation["invited_by"]), (&json!("pending"), &Value::Null));
+    assert_eq!((&invitation["state"], &invitation["invited_by"]), (&json!("cancelled"), &Value::Null));
+    let lookup = json!({ "token": theirs.token() });
+    let looked = service.api().post("/v1/public/invitations/lookup", &lookup).await;
+    looked.problem(410, "invitation_cancelled");
     let accepted = ada.api.get("/v1/admin/staff-invitations?state=accepted").await.expect(200);
     assert_eq!(accepted["items"][0]["staff_id"], Value::Null);
 
