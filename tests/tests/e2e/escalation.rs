@@ -279,7 +279,7 @@ impl<'w> Climb<'w> {
         Some(rights)
     }
 
-    /// Its owner's, as far as its operations need them.
+    /// Its owner's, as far as a program has them.
     async fn rights_of_program(&self, id: &str) -> Option<Rights> {
         let ada = &self.world.ada;
         let found = ada.api.get(&format!("/v1/admin/api-credentials/{id}")).await;
@@ -295,7 +295,7 @@ impl<'w> Climb<'w> {
         }
         let operations: Vec<_> = operations.iter().map(String::as_str).collect();
         let owner = self.rights_of_person(&id_of(&found["staff"]), None).await?;
-        Some(owner.limited_to(&self.world.needed_by(&operations)))
+        Some(self.world.rights_of_program(&owner, &operations))
     }
 
     /// Whoever was invited comes in: they are the climber's.

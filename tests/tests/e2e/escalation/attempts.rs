@@ -7,6 +7,7 @@ use super::cast::{ApiRole, Cast, Credential, Rank, World, word};
 use super::rights::Rights;
 use frontdesk_tests::{PASSWORD, unique};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Something to try once.
@@ -307,27 +308,31 @@ fn on_api_roles(world: &World, cast: &Cast) -> Vec<Attempt> {
         );
     }
     for role in &cast.api_roles {
-        let on =
-            |operation, body| attempt("work on an API role", operation, &role.id, body).touching(&role.needs);
-        let mut more: Vec<&str> = role.operations.iter().map(String::as_str).collect();
-        more.extend(&beyond);
-        all.extend([
-            on("changeApiRole", json!({ "operations": more })).touching(&world.needed_by(&more)),
-            on("changeApiRole", json!({ "operations": everything }))
-                .touching(&world.everything.as_of_today()),
-            on("changeApiRole", json!({ "description": word() })),
-        ]);
-        if !cast.my_rights.cover(&role.needs) {
-            all.push(on("changeApiRole", json!({ "operations": [] })));
-            all.push(on("deleteApiRole", Value::Null));
-        } else {
-            all.push(
-                on("changeApiRole", json!({ "operations": within })).touching(&world.needed_by(&within)),
-            );
+        let on = |operation, body| {
+            attempt("work on an API role of everybody's", operation, &role.id, body).touching(&role.needs)
+        };
+        all.push(on("changeApiRole", json!({ "description": word() })));
+        let had: Vec<&str> = role.operations.iter().map(String::as_str).collect();
+        for operations in [&beyond, &within, &everything, &Vec::new()] {
+            // It changes what programs of full administrators may, unless it changes nothing.
+            if !same(operations, &had) {
+                let change = on("changeApiRole", json!({ "operations": operations }));
+                all.push(change.touching(&world.needed_by(operations)).touching(&world.everything));
+            }
         }
+        all.push(on("deleteApiRole", Value::Null).touching(&world.everything));
     }
-    all.push(attempt("delete an API role", "deleteApiRole", &cast.spare_api_role, Value::Null));
+    let on = |operation, body| attempt("work on an API role of mine", operation, &cast.my_api_role, body);
+    for operations in [&beyond, &everything, &within] {
+        let change = on("changeApiRole", json!({ "operations": operations }));
+        all.push(change.touching(&world.needed_by(operations)));
+    }
+    all.push(on("deleteApiRole", Value::Null));
     all
+}
+
+fn same(some: &[&str], others: &[&str]) -> bool {
+    some.iter().collect::<BTreeSet<_>>() == others.iter().collect()
 }
 
 fn new_credentials(cast: &Cast) -> Vec<Attempt> {

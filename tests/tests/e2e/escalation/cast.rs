@@ -46,6 +46,14 @@ impl World {
         Rights::of(operations.iter().filter_map(|id| self.operation(id).permission()))
     }
 
+    /// What a program of somebody with these rights may give: what its operations need, and what none needs, like
+    /// reports.
+    pub(super) fn rights_of_program(&self, owner: &Rights, operations: &[&str]) -> Rights {
+        let listed = self.needed_by(operations);
+        let may = |word: &&str| owner.has(word) && (listed.has(word) || !self.needed.has(word));
+        Rights::of(self.everything.words().filter(may))
+    }
+
     async fn make(&self, path: &str, body: Value) -> Value {
         self.ada.api.post(path, &body).await.expect(201)
     }
@@ -138,7 +146,8 @@ pub(super) struct Cast {
     pub(super) api_roles: Vec<ApiRole>,
     /// That nobody has.
     pub(super) spare_role: String,
-    pub(super) spare_api_role: String,
+    /// Lists nothing, and only a credential of mine has it, if I may have any.
+    pub(super) my_api_role: String,
     /// One with a full administrator in it, and one with somebody who may nothing.
     pub(super) departments: Vec<(String, &'static str)>,
 }
@@ -155,6 +164,8 @@ impl Cast {
         let api_roles = api_roles(world, rights, &lacking).await;
         let me = world.member(&my_role).await;
         let my_credentials = credentials(world, &me, rights, &api_roles).await;
+        let my_api_role = world.make_api_role(&[]).await;
+        credentials(world, &me, rights, std::slice::from_ref(&my_api_role)).await;
         let mut ranks = Vec::new();
         for (name, rights) in around(world, rights, &lacking) {
             let role = match name {
@@ -177,7 +188,7 @@ impl Cast {
             lacking,
             api_roles,
             spare_role: world.make_role(&Rights::default()).await,
-            spare_api_role: world.make_api_role(&[]).await.id,
+            my_api_role: my_api_role.id,
             departments,
         }
     }
@@ -188,9 +199,10 @@ impl Cast {
 
     /// A program of mine that lists whatever I may list, and what it may.
     pub(super) async fn program(&self, world: &World) -> (String, Rights) {
-        let role = world.make_api_role(&world.operations_within(&self.my_rights)).await;
+        let operations = world.operations_within(&self.my_rights);
+        let role = world.make_api_role(&operations).await;
         let (_, secret) = world.make_credential(&self.me, &role).await;
-        (secret, self.my_rights.limited_to(&role.needs))
+        (secret, world.rights_of_program(&self.my_rights, &operations))
     }
 }
 

@@ -71,10 +71,6 @@ impl Rights {
         less
     }
 
-    pub(super) fn limited_to(&self, other: &Rights) -> Self {
-        Self { everything: false, words: self.words.intersection(&other.words).cloned().collect() }
-    }
-
     /// Whether whoever has these may give the others.
     pub(super) fn cover(&self, others: &Rights) -> bool {
         self.everything || (!others.everything && others.words.is_subset(&self.words))
