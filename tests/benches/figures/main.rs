@@ -22,13 +22,29 @@ async fn main() {
     }
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
     println!("{} on {cores} cores", binary().display());
-    sizes();
-    starts().await;
-    calls::measure().await;
-    idle_memory().await;
-    load::measure().await;
-    staff::measure().await;
-    enumeration::measure().await;
+    // `cargo bench --bench figures -- staff` measures that alone.
+    let wanted = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));
+    let wants = |what: &str| wanted.as_deref().is_none_or(|wanted| wanted == what);
+    if wants("starts") {
+        sizes();
+        starts().await;
+        idle_memory().await;
+    }
+    if wants("calls") {
+        calls::measure().await;
+    }
+    if wants("load") {
+        load::measure().await;
+    }
+    if wants("staff") {
+        staff::measure().await;
+    }
+    if wants("enumeration") {
+        enumeration::measure().await;
+    }
+    if !wants("mails") {
+        return;
+    }
     let mut databases = vec![("SQLite", Database::sqlite())];
     databases.extend(Database::postgres().await.map(|database| ("PostgreSQL", database)));
     for (name, database) in databases {
