@@ -346,6 +346,13 @@ impl Sql {
         self
     }
 
+    /// How many rows the statement gives, `most` at the most.
+    pub fn counted(mut self, most: i64) -> Self {
+        self.text.insert_str(0, "SELECT COUNT(*) FROM (");
+        self.push(" LIMIT ").bind(Arg::Int(most)).push(") AS counted");
+        self
+    }
+
     pub async fn execute(self, db: Conn<'_>) -> Result<(), Error> {
         Ok(on!(db, conn => {
             let mut query = sqlx::query(AssertSqlSafe(self.text));

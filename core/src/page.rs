@@ -118,12 +118,13 @@ impl PageRequest {
     }
 
     /// Counts the rows that `select_one` (a `SELECT 1 FROM … WHERE …`) gives, if the caller asked for it.
-    pub async fn total(&self, db: Conn<'_>, mut select_one: Sql) -> Result<Option<Total>, db::Error> {
+    pub async fn total(&self, db: Conn<'_>, select_one: Sql) -> Result<Option<Total>, db::Error> {
         if !self.count {
             return Ok(None);
         }
-        select_one.push(" LIMIT ").bind(Arg::Int(MOST_COUNTED + 1));
-        let count = i64::try_from(select_one.fetch_all::<(i64,)>(db).await?.len()).unwrap_or(i64::MAX);
+        // Counted where the rows are: ten thousand of them are many to fetch.
+        let counted = select_one.counted(MOST_COUNTED + 1).fetch_all::<(i64,)>(db).await?;
+        let count = counted.first().map_or(0, |(count,)| *count);
         Ok(Some(if count > MOST_COUNTED { Total::AtLeast(MOST_COUNTED) } else { Total::Exactly(count) }))
     }
 }
