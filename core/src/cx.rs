@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::{
     db::{self, Conn, Db, Reader, Tx},
     event::Event,
-    ids::{ApiCredentialId, Chance, EventId, StaffId},
+    ids::{ApiCredentialId, Chance, EventId, LoginId, StaffId, UserId},
     on,
     outbox::{self, Mail},
     secret::Keyring,
@@ -42,6 +42,9 @@ pub enum Actor {
     /// Somebody who has not logged in.
     Guest,
     Staff(StaffId),
+    User(UserId),
+    /// An admin who came in as that user.
+    StaffAsUser(StaffId, UserId),
     /// A program, for its owner.
     Program(StaffId, ApiCredentialId),
 }
@@ -186,22 +189,41 @@ mod store {
     use super::*;
 
     pub(super) async fn insert_event(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
-        let (kind, actor, credential) = match cx.caller.actor {
-            Actor::System => ("system", None, None),
-            Actor::CommandLine => ("command_line", None, None),
-            Actor::Guest => ("guest", None, None),
-            Actor::Staff(id) => ("staff", Some(id), None),
-            Actor::Program(id, credential) => ("program", Some(id), Some(credential)),
+        let (mut actor, mut credential, mut as_user): (Option<LoginId>, _, _) = (None, None, None);
+        let kind = match cx.caller.actor {
+            Actor::System => "system",
+            Actor::CommandLine => "command_line",
+            Actor::Guest => "guest",
+            Actor::Staff(id) => {
+                actor = Some(id.into());
+                "staff"
+            }
+            Actor::User(id) => {
+                actor = Some(id.into());
+                "user"
+            }
+            Actor::StaffAsUser(id, user) => {
+                (actor, as_user) = (Some(id.into()), Some(user));
+                "staff_as_user"
+            }
+            Actor::Program(id, by) => {
+                (actor, credential) = (Some(id.into()), Some(by));
+                "program"
+            }
         };
         let address = cx.caller.address.map(|address| address.to_string());
-        let data = serde_json::to_string(event).expect("events are plain data");
+        let data = serde_json::to_value(event).expect("events are plain data");
+        let account = data.get("account_id").and_then(|id| id.as_str()).map(str::to_owned);
+        let data = data.to_string();
         let (now, request_id) = (cx.now, cx.caller.request_id.clone());
         on!(cx.db(), conn => {
             sqlx::query(
-                "INSERT INTO events (id, at, name, actor_kind, actor_id, actor_credential_id, address, request_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+                "INSERT INTO events (id, at, name, actor_kind, actor_id, actor_credential_id, as_user_id, account_id, address,
+                    request_id, data)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
             )
-            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(credential).bind(address).bind(request_id).bind(data)
+            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(credential).bind(as_user).bind(account)
+            .bind(address).bind(request_id).bind(data)
             .execute(conn).await.map(|_| ())
         })?;
         Ok(())

@@ -250,6 +250,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (6, "recovery", include_str!("../migrations/0006_recovery.sql")),
     (7, "staff", include_str!("../migrations/0007_staff.sql")),
     (8, "api access", include_str!("../migrations/0008_api_access.sql")),
+    (9, "accounts", include_str!("../migrations/0009_accounts.sql")),
 ];
 
 /// A connection of the readers' pool.

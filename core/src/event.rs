@@ -2,6 +2,8 @@
 //!
 //! What happens to logins of staff and of users alike is one variant with two names, `staff.…` and `user.…`.
 //!
+//! What concerns an account names it in the field `account_id`, by which the activity log finds it.
+//!
 //! Secrets have no place here: a payload holds ids, names and addresses, never a token or a password.
 
 use schemars::JsonSchema;
@@ -9,8 +11,9 @@ use serde::Serialize;
 
 use crate::{
     ids::{
-        ApiCredentialId, ApiRoleId, BanId, DepartmentId, InvitationId, LoginId, RoleId, SecurityKeyId,
-        SessionId, StaffId, TrustedAddressId,
+        AccountGroupId, AccountId, ApiCredentialId, ApiRoleId, BanId, ContactId, CustomFieldId, DepartmentId,
+        InvitationId, LoginId, RoleId, SecurityKeyId, SecurityQuestionId, SessionId, StaffId,
+        TrustedAddressId, UserId,
     },
     logins::Audience,
     network::Network,
@@ -93,22 +96,28 @@ events! {
     /// Somebody was invited.
     InvitationCreated "invitation.created" {
         invitation_id: InvitationId = InvitationId::from_u128(1),
-        /// `staff`, later also `account`.
+        /// `staff` or `account`.
         kind: &'static str = "staff",
         email: Option<String> = Some("grace@example.com".into()),
-        role: String = "Sales".into(),
+        /// Of staff.
+        role: Option<String> = Some("Sales".into()),
+        account_id: Option<AccountId> = None,
+        /// What they may do on the account: slugs, or `all`.
+        permissions: Vec<String> = Vec::new(),
     }
     /// An invitation got a new link; the old one is dead.
     InvitationResent "invitation.resent" {
         invitation_id: InvitationId = InvitationId::from_u128(1),
         kind: &'static str = "staff",
         email: Option<String> = Some("grace@example.com".into()),
+        account_id: Option<AccountId> = None,
     }
     /// An invitation was changed before it was accepted.
     InvitationEdited "invitation.edited" {
         invitation_id: InvitationId = InvitationId::from_u128(1),
         kind: &'static str = "staff",
         email: Option<String> = Some("grace@example.com".into()),
+        account_id: Option<AccountId> = None,
         /// Each field that changed, before and after.
         changed: Vec<FieldChange> = vec![FieldChange { field: "first_name".into(), before: "Grace".into(), after: "Joan".into() }],
     }
@@ -117,14 +126,18 @@ events! {
         invitation_id: InvitationId = InvitationId::from_u128(1),
         kind: &'static str = "staff",
         email: Option<String> = Some("grace@example.com".into()),
+        account_id: Option<AccountId> = None,
     }
     /// An invitation was accepted.
     InvitationAccepted "invitation.accepted" {
         invitation_id: InvitationId = InvitationId::from_u128(1),
         kind: &'static str = "staff",
+        /// Who came in by it: an invitation is not bound to an address.
         email: String = "grace@example.com".into(),
-        staff_id: StaffId = StaffId::from_u128(2),
-        username: String = "grace".into(),
+        staff_id: Option<StaffId> = Some(StaffId::from_u128(2)),
+        username: Option<String> = Some("grace".into()),
+        account_id: Option<AccountId> = None,
+        user_id: Option<UserId> = None,
     }
     /// A member of staff came in.
     StaffCreated "staff.created" {
@@ -241,6 +254,214 @@ events! {
         session_id: SessionId = SessionId::from_u128(3),
         audience: Audience = Audience::Staff,
         login_id: LoginId = LoginId::from_u128(2),
+    }
+    /// A user came to be.
+    UserCreated "user.created" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+        /// `registration`, `invitation` (they accepted one) or `staff`.
+        how: &'static str = "registration",
+    }
+    /// Somebody tried to register with the address of a user.
+    UserRegisteredAgain "user.registered_again" {
+        user_id: UserId = UserId::from_u128(12),
+    }
+    /// Details of a user were changed, by themselves or by staff.
+    UserEdited "user.edited" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "language".into(), before: "en".into(), after: "de".into() }],
+    }
+    /// A link was sent by which a user proves whose their address is.
+    EmailVerificationSent "user.email_verification_sent" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+    }
+    /// A user has proved whose their address is.
+    EmailVerified "user.email_verified" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+        /// `link` (of the mail that asks), `password_reset` or `set_password` (another link that was mailed there) or `staff`.
+        how: &'static str = "link",
+    }
+    /// A user was shut out; their sessions ended.
+    UserDisabled "user.disabled" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+    }
+    /// A user was let in again.
+    UserEnabled "user.enabled" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+    }
+    /// A user was deleted, who was on no account.
+    UserDeleted "user.deleted" {
+        user_id: UserId = UserId::from_u128(12),
+        email: String = "ada@example.com".into(),
+    }
+    /// A user chose a security question and its answer.
+    SecurityQuestionSet "user.security_question_set" {
+        user_id: UserId = UserId::from_u128(12),
+        security_question_id: SecurityQuestionId = SecurityQuestionId::from_u128(15),
+    }
+    /// A user's security question was taken away.
+    SecurityQuestionCleared "user.security_question_cleared" {
+        user_id: UserId = UserId::from_u128(12),
+        /// `self` or `colleague`.
+        by: &'static str = "colleague",
+    }
+    /// The answer to a user's security question was wrong.
+    SecurityAnswerRefused "user.security_answer_refused" {
+        user_id: UserId = UserId::from_u128(12),
+    }
+    /// An account was made, with the user who owns it.
+    AccountCreated "account.created" {
+        account_id: AccountId = AccountId::from_u128(11),
+        name: String = "Analytical Engines".into(),
+        owner_id: UserId = UserId::from_u128(12),
+    }
+    /// Details of an account were changed.
+    AccountEdited "account.edited" {
+        account_id: AccountId = AccountId::from_u128(11),
+        name: String = "Analytical Engines".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "city".into(), before: "Turin".into(), after: "London".into() }],
+    }
+    /// An account was closed: nobody acts for it any more.
+    AccountClosed "account.closed" {
+        account_id: AccountId = AccountId::from_u128(11),
+        name: String = "Analytical Engines".into(),
+    }
+    /// A closed account was opened again.
+    AccountReopened "account.reopened" {
+        account_id: AccountId = AccountId::from_u128(11),
+        name: String = "Analytical Engines".into(),
+    }
+    /// An account was deleted, with everything that was only its own.
+    AccountDeleted "account.deleted" {
+        account_id: AccountId = AccountId::from_u128(11),
+        name: String = "Analytical Engines".into(),
+        /// Who was on it.
+        users: Vec<UserId> = vec![UserId::from_u128(12)],
+    }
+    /// A user may act for an account from now on.
+    AccountUserAdded "account.user_added" {
+        account_id: AccountId = AccountId::from_u128(11),
+        user_id: UserId = UserId::from_u128(13),
+        /// Slugs, or `all`.
+        permissions: Vec<String> = vec!["invoices".into(), "tickets".into()],
+        /// `created` (with the account), `invitation` or `staff` (at once).
+        how: &'static str = "invitation",
+    }
+    /// A user may do other things on an account from now on.
+    AccountUserChanged "account.user_changed" {
+        account_id: AccountId = AccountId::from_u128(11),
+        user_id: UserId = UserId::from_u128(13),
+        /// Slugs, or `all`.
+        before: Vec<String> = vec!["invoices".into(), "tickets".into()],
+        after: Vec<String> = vec!["all".into()],
+    }
+    /// A user no longer acts for an account.
+    AccountUserRemoved "account.user_removed" {
+        account_id: AccountId = AccountId::from_u128(11),
+        user_id: UserId = UserId::from_u128(13),
+    }
+    /// Another user owns an account; the one before stays on it, with every permission.
+    AccountOwnerChanged "account.owner_changed" {
+        account_id: AccountId = AccountId::from_u128(11),
+        before: UserId = UserId::from_u128(12),
+        after: UserId = UserId::from_u128(13),
+    }
+    /// An admin made a link to come in as a user of an account.
+    AccountLoginAsOpened "account.login_as_opened" {
+        account_id: AccountId = AccountId::from_u128(11),
+        user_id: UserId = UserId::from_u128(12),
+    }
+    /// A session acts for an account from now on.
+    AccountChosen "account.chosen" {
+        account_id: AccountId = AccountId::from_u128(11),
+        user_id: UserId = UserId::from_u128(12),
+        session_id: SessionId = SessionId::from_u128(3),
+    }
+    /// Somebody who does not log in was added to an account.
+    ContactCreated "account.contact_created" {
+        account_id: AccountId = AccountId::from_u128(11),
+        contact_id: ContactId = ContactId::from_u128(14),
+        email: String = "books@example.com".into(),
+    }
+    /// A contact was changed.
+    ContactEdited "account.contact_edited" {
+        account_id: AccountId = AccountId::from_u128(11),
+        contact_id: ContactId = ContactId::from_u128(14),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "phone".into(), before: "".into(), after: "+44 20 7946 0000".into() }],
+    }
+    /// A contact was deleted.
+    ContactDeleted "account.contact_deleted" {
+        account_id: AccountId = AccountId::from_u128(11),
+        contact_id: ContactId = ContactId::from_u128(14),
+        email: String = "books@example.com".into(),
+    }
+    /// A group of accounts was made.
+    AccountGroupCreated "system.account_group_created" {
+        account_group_id: AccountGroupId = AccountGroupId::from_u128(16),
+        name: String = "Resellers".into(),
+    }
+    /// A group of accounts was changed.
+    AccountGroupEdited "system.account_group_edited" {
+        account_group_id: AccountGroupId = AccountGroupId::from_u128(16),
+        name: String = "Resellers".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "colour".into(), before: "#2457d6".into(), after: "#1c7c54".into() }],
+    }
+    /// A group of accounts was deleted; its accounts are in none.
+    AccountGroupDeleted "system.account_group_deleted" {
+        account_group_id: AccountGroupId = AccountGroupId::from_u128(16),
+        name: String = "Resellers".into(),
+    }
+    /// A custom field of accounts was made.
+    CustomFieldCreated "system.custom_field_created" {
+        custom_field_id: CustomFieldId = CustomFieldId::from_u128(17),
+        slug: String = "referred_by".into(),
+    }
+    /// A custom field, or its place in the order, was changed.
+    CustomFieldEdited "system.custom_field_edited" {
+        custom_field_id: CustomFieldId = CustomFieldId::from_u128(17),
+        slug: String = "referred_by".into(),
+        /// Each field that changed, before and after.
+        changed: Vec<FieldChange> = vec![FieldChange { field: "required".into(), before: false.into(), after: true.into() }],
+    }
+    /// A custom field was deleted, with what accounts had in it.
+    CustomFieldDeleted "system.custom_field_deleted" {
+        custom_field_id: CustomFieldId = CustomFieldId::from_u128(17),
+        slug: String = "referred_by".into(),
+    }
+    /// A security question was added to those that users can choose.
+    SecurityQuestionCreated "system.security_question_created" {
+        security_question_id: SecurityQuestionId = SecurityQuestionId::from_u128(15),
+        question: String = "What was the name of your first school?".into(),
+    }
+    /// A security question was worded anew.
+    SecurityQuestionEdited "system.security_question_edited" {
+        security_question_id: SecurityQuestionId = SecurityQuestionId::from_u128(15),
+        before: String = "Your first school?".into(),
+        after: String = "What was the name of your first school?".into(),
+    }
+    /// A security question that nobody had chosen was deleted.
+    SecurityQuestionDeleted "system.security_question_deleted" {
+        security_question_id: SecurityQuestionId = SecurityQuestionId::from_u128(15),
+        question: String = "What was the name of your first school?".into(),
+    }
+    /// A text of ours for a mail was put aside for another one.
+    MailTemplateChanged "system.mail_template_changed" {
+        mail: String = "welcome".into(),
+        language: String = "en".into(),
+    }
+    /// Our own text for a mail is in force again.
+    MailTemplateReset "system.mail_template_reset" {
+        mail: String = "welcome".into(),
+        language: String = "en".into(),
     }
     /// A role was made, empty or as a duplicate.
     RoleCreated "role.created" {

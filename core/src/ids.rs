@@ -134,6 +134,22 @@ ids! {
     LoginId,
     /// A member of staff. The same id as their login's.
     StaffId,
+    /// A user. The same id as their login's.
+    UserId,
+    /// A billable party, for which users act.
+    AccountId,
+    /// What accounts are sorted into.
+    AccountGroupId,
+    /// What admins want to know of accounts beyond the usual.
+    CustomFieldId,
+    /// Somebody of an account who does not log in.
+    ContactId,
+    /// What a user can be asked who forgot their password.
+    SecurityQuestionId,
+    /// A link by which a user proves whose an address is.
+    EmailVerificationId,
+    /// A link by which an admin comes in as a user.
+    LoginAsLinkId,
     /// A role of staff.
     RoleId,
     /// A login of one member of staff or one user.
@@ -168,10 +184,21 @@ impl From<StaffId> for LoginId {
     }
 }
 
+impl From<UserId> for LoginId {
+    fn from(id: UserId) -> Self {
+        Self(id.0)
+    }
+}
+
 impl LoginId {
     /// The member of staff whose login this is; for a login of staff.
     pub fn of_staff(self) -> StaffId {
         StaffId(self.0)
+    }
+
+    /// The user whose login this is; for a login of a user.
+    pub fn of_user(self) -> UserId {
+        UserId(self.0)
     }
 }
 

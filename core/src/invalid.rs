@@ -62,10 +62,14 @@ pub fn username(text: &str) -> Verdict {
     }
 }
 
+/// What turns the direction of the text around it (Unicode UAX 9), or breaks its line.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
+}
+
 /// A name of a person: something to read, in one line, 100 characters at most.
 pub fn person_name(text: &str) -> Verdict {
-    // Nor what turns the direction of the text around it (Unicode UAX 9): names stand in other people's sentences.
-    let turns = |c| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    // Nor what turns the direction of the text around it: names stand in other people's sentences.
     if text.chars().any(|c: char| c.is_control() || turns(c)) {
         return Err(("malformed", "A name is one line of text.".into()));
     }
@@ -91,6 +95,21 @@ pub fn title(text: &str) -> Verdict {
         person_name(text)
     } else {
         person_name(&words.join(" ").nfc().collect::<String>())
+    }
+}
+
+/// Text in one line, `most` characters at most; it may be empty.
+pub fn line(text: &str, most: usize) -> Verdict {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(String::new());
+    }
+    if text.chars().any(|c| c.is_control() || turns(c)) {
+        Err(("malformed", "This is one line of text.".into()))
+    } else if text.chars().count() > most {
+        Err(("too_long", format!("This has at most {most} characters.")))
+    } else {
+        Ok(text.into())
     }
 }
 

@@ -298,6 +298,23 @@ impl App {
         self.0.public_url.link_with_token("/reset-password", &token.reveal())
     }
 
+    pub(crate) fn email_verification_link(&self, token: &Token) -> String {
+        self.0.public_url.link_with_token("/verify-email", &token.reveal())
+    }
+
+    pub(crate) fn login_as_link(&self, token: &Token) -> String {
+        self.0.public_url.link_with_token("/login-as", &token.reveal())
+    }
+
+    /// What the company is called.
+    pub(crate) fn company(&self) -> String {
+        let settings = self.settings();
+        match settings.company_name.as_str() {
+            "" => self.0.config.company_name.clone(),
+            name => name.to_owned(),
+        }
+    }
+
     /// A link for the first administrator, while there is none. The one before dies.
     pub async fn first_administrator(&self) -> Result<Option<String>, invitations::Error> {
         let mut cx = self.begin(Caller::system()).await?;

@@ -109,8 +109,16 @@ pub async fn accept_staff(
     departments::from_invitation(cx, id, staff).await?;
     store::set_staff(cx, id, staff).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the link was used").await?;
-    cx.emit(InvitationAccepted { invitation_id: id, kind: "staff", email, staff_id: staff, username })
-        .await?;
+    cx.emit(InvitationAccepted {
+        invitation_id: id,
+        kind: "staff",
+        email,
+        staff_id: Some(staff),
+        username: Some(username),
+        account_id: None,
+        user_id: None,
+    })
+    .await?;
     let login = logins::find(cx, staff).await?.ok_or(Error::Unknown)?;
     let session = match sessions::start(cx, &login, Method::Invitation, client, settings).await {
         Ok(session) => session,

@@ -21,13 +21,21 @@ pub async fn first_administrator(cx: &mut Cx) -> Result<Option<Token>, Error> {
     if store::insert_first(cx, FIRST, &token.hash(), expires_at).await? {
         store::insert_staff_part(cx, FIRST, FULL_ADMINISTRATOR, None, [None, None, None]).await?;
         let role = "Full Administrator".to_owned();
-        cx.emit(InvitationCreated { invitation_id: FIRST, kind: "staff", email: None, role }).await?;
+        cx.emit(InvitationCreated {
+            invitation_id: FIRST,
+            kind: "staff",
+            email: None,
+            role: Some(role),
+            account_id: None,
+            permissions: Vec::new(),
+        })
+        .await?;
         return Ok(Some(token));
     }
     // Accepted in this very moment: the lock finds it spent.
     if !store::replace_token(cx, FIRST, &token.hash(), expires_at).await? {
         return Ok(None);
     }
-    cx.emit(InvitationResent { invitation_id: FIRST, kind: "staff", email: None }).await?;
+    cx.emit(InvitationResent { invitation_id: FIRST, kind: "staff", email: None, account_id: None }).await?;
     Ok(Some(token))
 }

@@ -123,7 +123,14 @@ pub async fn invite_staff(
     }
 
     let invitation = find(cx, id).await?;
-    let created = InvitationCreated { invitation_id: id, kind: "staff", email: Some(email), role: role.name };
+    let created = InvitationCreated {
+        invitation_id: id,
+        kind: "staff",
+        email: Some(email),
+        role: Some(role.name),
+        account_id: None,
+        permissions: Vec::new(),
+    };
     let mail = mail(cx, &invitation, &token).await?;
     cx.emit_and_mail(created, mail).await?;
     Ok(Link { invitation, token })
@@ -135,7 +142,12 @@ pub async fn resend(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<Lin
     let token = renew(cx, &before).await?;
     store::vouch(cx, id, by.staff()).await?;
     let invitation = find(cx, id).await?;
-    let resent = InvitationResent { invitation_id: id, kind: "staff", email: invitation.email.clone() };
+    let resent = InvitationResent {
+        invitation_id: id,
+        kind: "staff",
+        email: invitation.email.clone(),
+        account_id: None,
+    };
     let mail = mail(cx, &invitation, &token).await?;
     cx.emit_and_mail(resent, mail).await?;
     Ok(Link { invitation, token })
@@ -194,6 +206,7 @@ pub async fn change_staff(
         invitation_id: id,
         kind: "staff",
         email: after.email,
+        account_id: None,
         changed: changed.into_list(),
     };
     if !readdressed {
@@ -212,7 +225,13 @@ pub async fn cancel(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<(),
     let invitation = open(cx, by, id).await?;
     store::cancel(cx, id).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
-    cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email: invitation.email }).await?;
+    cx.emit(InvitationCancelled {
+        invitation_id: id,
+        kind: "staff",
+        email: invitation.email,
+        account_id: None,
+    })
+    .await?;
     Ok(())
 }
 
@@ -221,7 +240,7 @@ pub(crate) async fn cancel_all_of(cx: &mut Cx, inviter: StaffId) -> Result<(), d
     for (id, email) in store::open_of(cx, inviter).await? {
         store::cancel(cx, id).await?;
         outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
-        cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email }).await?;
+        cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email, account_id: None }).await?;
     }
     Ok(())
 }

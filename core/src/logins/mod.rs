@@ -233,9 +233,9 @@ pub(crate) async fn touch(cx: &mut Cx, id: LoginId) -> Result<bool, db::Error> {
     store::touch(cx, id).await
 }
 
-/// The address turned out to be theirs.
-pub(crate) async fn verify_email(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
-    store::verify_email(cx, id).await
+/// Whether the address turned out to be theirs.
+pub(crate) async fn set_email_verified(cx: &mut Cx, id: LoginId, verified: bool) -> Result<(), db::Error> {
+    store::set_email_verified(cx, id, verified).await
 }
 
 /// Holds the login's row until the transaction ends: second factors, their codes and passwords change one at a time.

@@ -130,9 +130,10 @@ pub(super) async fn require_longer_password(cx: &mut Cx, id: LoginId) -> Result<
     Ok(())
 }
 
-pub(super) async fn verify_email(cx: &mut Cx, id: LoginId) -> Result<(), db::Error> {
+pub(super) async fn set_email_verified(cx: &mut Cx, id: LoginId, verified: bool) -> Result<(), db::Error> {
     on!(cx.db(), conn => {
-        sqlx::query("UPDATE logins SET email_verified = TRUE WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+        sqlx::query("UPDATE logins SET email_verified = $2 WHERE id = $1").bind(id).bind(verified)
+            .execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cx::{Cx, Reads as _},
-    ids::{InvitationId, PasswordResetId},
+    ids::{EmailVerificationId, InvitationId, PasswordResetId},
     secret::Token,
     text_enum::text_enum,
     time::Timestamp,
@@ -57,6 +57,38 @@ pub enum MailContent {
         address: Option<String>,
         expires_at: Timestamp,
     },
+    /// An invitation to an account. Carries a token.
+    AccountInvitation {
+        invitation_id: InvitationId,
+        /// Who invites, if that is known and a person.
+        inviter: Option<String>,
+        account: String,
+        expires_at: Timestamp,
+    },
+    /// For a user who has no password yet. Carries a token.
+    SetPassword {
+        reset_id: PasswordResetId,
+        /// The account that was made with it, or that they are on from now on.
+        account: Option<String>,
+        expires_at: Timestamp,
+    },
+    /// Asks whether the address is the user's. Carries a token, which works for whoever has logged in as them.
+    EmailVerification { verification_id: EmailVerificationId, expires_at: Timestamp },
+    /// To whoever registered.
+    Welcome { account: String },
+    /// To whose address somebody tried to register who is registered.
+    AlreadyRegistered {
+        /// Where that was done from, if it is known.
+        address: Option<String>,
+    },
+    /// To a user who is no longer on an account.
+    AccessRemoved { account: String },
+    /// To a user who has become the owner of an account.
+    NowOwner {
+        account: String,
+        /// Who was it before.
+        former: String,
+    },
     /// Tells the owner of a login what happened to it. Carries neither token nor link, so that people learn not to
     /// follow any.
     Notice {
@@ -95,6 +127,13 @@ pub enum Notice {
     },
     ApiCredentialCreated {
         by: ChangedBy,
+    },
+    SecurityQuestionChanged {
+        by: ChangedBy,
+    },
+    /// An admin came in as the user.
+    LoggedInAs {
+        account: String,
     },
     LoginFromNewAddress {
         /// The `User-Agent` as it came. Whoever logged in chose it, so it is never shown word for word.
@@ -158,6 +197,23 @@ impl Mail {
         Self { content, recipient, token: Some(token), useful_until: expires_at }
     }
 
+    /// A link with which a user chooses a first password.
+    pub fn set_password(
+        recipient: Recipient,
+        reset_id: PasswordResetId,
+        account: Option<String>,
+        token: Token,
+        expires_at: Timestamp,
+    ) -> Self {
+        let content = MailContent::SetPassword { reset_id, account, expires_at };
+        Self { content, recipient, token: Some(token), useful_until: expires_at }
+    }
+
+    /// News without a link, of this unit of work.
+    pub fn news(cx: &Cx, recipient: Recipient, content: MailContent) -> Self {
+        Self { content, recipient, token: None, useful_until: cx.now().plus(NOTICE_LIFETIME) }
+    }
+
     /// What happens in this unit of work to the recipient's login: now, and from where its caller is.
     pub fn notice(cx: &Cx, recipient: Recipient, notice: Notice) -> Self {
         let at = cx.now();
@@ -182,6 +238,13 @@ impl MailContent {
         match self {
             Self::StaffInvitation { .. } => "staff_invitation",
             Self::PasswordReset { .. } => "password_reset",
+            Self::AccountInvitation { .. } => "account_invitation",
+            Self::SetPassword { .. } => "set_password",
+            Self::EmailVerification { .. } => "email_verification",
+            Self::Welcome { .. } => "welcome",
+            Self::AlreadyRegistered { .. } => "already_registered",
+            Self::AccessRemoved { .. } => "access_removed",
+            Self::NowOwner { .. } => "now_owner",
             Self::Notice { notice, .. } => notice.name(),
         }
     }
@@ -190,8 +253,16 @@ impl MailContent {
     pub(super) fn subject_id(&self) -> Option<String> {
         match self {
             Self::StaffInvitation { invitation_id, .. } => Some(invitation_id.to_string()),
-            Self::PasswordReset { reset_id, .. } => Some(reset_id.to_string()),
-            Self::Notice { .. } => None,
+            Self::AccountInvitation { invitation_id, .. } => Some(invitation_id.to_string()),
+            Self::PasswordReset { reset_id, .. } | Self::SetPassword { reset_id, .. } => {
+                Some(reset_id.to_string())
+            }
+            Self::EmailVerification { verification_id, .. } => Some(verification_id.to_string()),
+            Self::Welcome { .. }
+            | Self::AlreadyRegistered { .. }
+            | Self::AccessRemoved { .. }
+            | Self::NowOwner { .. }
+            | Self::Notice { .. } => None,
         }
     }
 }
@@ -207,6 +278,8 @@ impl Notice {
             Self::RecoveryCodesRenewed => "recovery_codes_renewed",
             Self::EmailChanged { .. } => "email_changed",
             Self::ApiCredentialCreated { .. } => "api_credential_created",
+            Self::SecurityQuestionChanged { .. } => "security_question_changed",
+            Self::LoggedInAs { .. } => "logged_in_as",
             Self::LoginFromNewAddress { .. } => "login_from_new_address",
         }
     }
@@ -222,7 +295,10 @@ impl Notice {
                 RemovedBy::Owner => true,
                 RemovedBy::Colleague | RemovedBy::CommandLine => false,
             },
-            Self::EmailChanged { by } | Self::ApiCredentialCreated { by } => *by == ChangedBy::Owner,
+            Self::EmailChanged { by }
+            | Self::ApiCredentialCreated { by }
+            | Self::SecurityQuestionChanged { by } => *by == ChangedBy::Owner,
+            Self::LoggedInAs { .. } => false,
             Self::SecondFactorAdded { .. }
             | Self::RecoveryCodeUsed { .. }
             | Self::RecoveryCodesRenewed

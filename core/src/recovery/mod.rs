@@ -162,7 +162,7 @@ pub async fn complete(cx: &mut Cx, token: &TokenHash, new: NewPassword) -> Resul
     if !login.email_verified {
         // The link proves whose the address is. Whoever registered with it may have been somebody else.
         second_factor::remove_all(cx, &login, RemovedBy::Owner).await?;
-        logins::verify_email(cx, login.id).await?;
+        logins::set_email_verified(cx, login.id, true).await?;
     }
     limits::forgive(cx, login.id).await?;
     logins::set_password(cx, &login, new, PasswordChange::Reset, None).await?;

@@ -12,8 +12,8 @@ use crate::{
     cx::{Cx, Reads},
     db,
     event::{SettingChange, SettingsChanged},
-    invalid::Invalid,
-    logins::Audience,
+    invalid::{self, Invalid},
+    logins::{self, Audience},
     network::Network,
     second_factor::Factor,
     sessions::Lifetime,
@@ -72,6 +72,28 @@ macro_rules! settings {
 }
 
 settings! {
+    /// What the company is called, in mails and wherever people read it; empty: what the configuration says.
+    company_name: String = String::new();
+    /// The https address of the company's logo, for the head of mails; empty: its name is shown.
+    company_logo: String = String::new();
+    /// What stands at the foot of every mail, plain text: an address, a register number. 1,000 characters at most.
+    mail_footer: String = String::new();
+    /// The languages that people can choose, the first one for whoever chose none.
+    languages: Vec<String> = vec!["en".into(), "de".into()];
+    /// Whether anybody can register, and users can create further accounts.
+    registration: bool = true;
+    /// Whether owners can invite users to their accounts and change what they may do there.
+    client_user_management: bool = true;
+    /// Registrations from one address, or one /64 of IPv6, in an hour, 1 to 10000.
+    registrations_per_hour: u32 = 10;
+    /// Invitations to one account in a day, 1 to 10000.
+    invitations_per_day: u32 = 50;
+    /// Invitations to one account that are pending at once, 1 to 10000.
+    invitations_pending: u32 = 100;
+    /// Seconds until an invitation to an account can be sent again, 0 to 86400.
+    invitation_resend_seconds: u32 = 60;
+    /// Domains, with those below them, whose addresses users cannot register or change to.
+    blocked_email_domains: Vec<String> = Vec::new();
     /// Records on a page of a list for whoever chose no other number, 10 to 200.
     records_per_page: u32 = 25;
     /// Who must have a second factor. Whoever has none enrols at the next login, before anything else.
@@ -168,6 +190,11 @@ impl Settings {
         range("session_staff_hours", self.session_staff_hours, 1, 720);
         range("session_user_idle_hours", self.session_user_idle_hours, 1, 720);
         range("session_user_days", self.session_user_days, 1, 365);
+        range("registrations_per_hour", self.registrations_per_hour, 1, 10_000);
+        range("invitations_per_day", self.invitations_per_day, 1, 10_000);
+        range("invitations_pending", self.invitations_pending, 1, 10_000);
+        range("invitation_resend_seconds", self.invitation_resend_seconds, 0, 86_400);
+        self.check_texts(&mut invalid);
         if self.staff_networks.len() > MOST_NETWORKS {
             invalid.add("staff_networks", "too_many", format!("These are at most {MOST_NETWORKS}."));
         }
@@ -194,6 +221,54 @@ impl Settings {
             }
         }
         invalid.ok()
+    }
+}
+
+impl Settings {
+    fn check_texts(&self, invalid: &mut Invalid) {
+        if !self.company_name.is_empty() {
+            invalid.take("company_name", invalid::title(&self.company_name));
+        }
+        let logo = &self.company_logo;
+        let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\'' | '<' | '>' | '\\');
+        let is_address = logo.strip_prefix("https://").is_some_and(|rest| !rest.is_empty());
+        if !logo.is_empty() && (!is_address || logo.len() > 500 || !logo.chars().all(plain)) {
+            invalid.add(
+                "company_logo",
+                "malformed",
+                "A logo has an address like https://example.com/logo.png.",
+            );
+        }
+        invalid.take("mail_footer", invalid::plain_text(&self.mail_footer, 1000));
+        if self.languages.is_empty() || self.languages.len() > 50 {
+            invalid.add("languages", "malformed", "These are 1 to 50 languages.");
+        }
+        for (index, language) in self.languages.iter().enumerate() {
+            invalid.take(&format!("languages.{index}"), invalid::language(language));
+        }
+        if self.blocked_email_domains.len() > MOST_DOMAINS {
+            invalid.add("blocked_email_domains", "too_many", format!("These are at most {MOST_DOMAINS}."));
+        }
+        for (index, domain) in self.blocked_email_domains.iter().enumerate() {
+            // A domain is what can stand behind an @.
+            if invalid::email(&format!("a@{domain}")).is_err() {
+                let message = "A domain looks like example.com.";
+                invalid.add(&format!("blocked_email_domains.{index}"), "malformed", message);
+            }
+        }
+    }
+
+    /// Whether users cannot have this address.
+    pub fn blocks(&self, email: &str) -> bool {
+        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
+        self.blocked_email_domains.iter().any(|blocked| {
+            domain.strip_suffix(blocked.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+
+    /// Of whoever chose no language.
+    pub fn default_language(&self) -> &str {
+        self.languages.first().map_or(logins::DEFAULT_LANGUAGE, String::as_str)
     }
 }
 
@@ -240,11 +315,20 @@ pub async fn clear_staff_networks(cx: &mut Cx) -> Result<(), db::Error> {
 }
 
 const MOST_NETWORKS: usize = 100;
+const MOST_DOMAINS: usize = 1000;
 
 /// Nothing twice.
 fn tidy(settings: &mut Settings) {
     let mut seen = HashSet::new();
     settings.staff_networks.retain(|network| seen.insert(*network));
+    settings.company_name = settings.company_name.trim().to_owned();
+    for domain in &mut settings.blocked_email_domains {
+        *domain = domain.trim().trim_start_matches('@').to_lowercase();
+    }
+    for list in [&mut settings.blocked_email_domains, &mut settings.languages] {
+        let mut seen = HashSet::new();
+        list.retain(|word| seen.insert(word.clone()));
+    }
     let Methods { staff, users } = &mut settings.second_factor_methods;
     for methods in [staff, users] {
         methods.sort_unstable();

@@ -5,9 +5,10 @@ use crate::{
     cx::Reads,
     db,
     ids::{DepartmentId, RoleId},
-    invalid::{Invalid, fold},
+    invalid::Invalid,
     invitations::{self, StaffInvitation},
     page::{Page, PageRequest},
+    search,
     text_enum::text_enum,
     time::Timestamp,
 };
@@ -40,35 +41,15 @@ pub enum Entry {
     Invited(Box<StaffInvitation>),
 }
 
-/// More of a search is not looked for.
-const MOST_WORDS: usize = 8;
-/// Longer ones find nobody anyway, and databases refuse patterns of some length.
-const LONGEST_SEARCH: usize = 200;
-
 impl Filter {
     /// Whether there can be such a search.
     pub fn check(&self) -> Result<(), Invalid> {
-        if self.search.as_deref().is_some_and(|text| text.chars().count() > LONGEST_SEARCH) {
-            let message = format!("A search has at most {LONGEST_SEARCH} characters.");
-            return Err(Invalid::one("search", "too_long", message));
-        }
-        Ok(())
+        search::check(self.search.as_deref())
     }
 
     /// What each word is compared with by `LIKE … ESCAPE '!'`.
     pub(crate) fn patterns(&self) -> Vec<String> {
-        let words = self.search.as_deref().unwrap_or_default();
-        let escaped = |word: &str| {
-            let mut pattern = String::from("%");
-            for c in fold(word).chars().filter(|c| *c != '\0') {
-                if matches!(c, '%' | '_' | '!') {
-                    pattern.push('!');
-                }
-                pattern.push(c);
-            }
-            pattern + "%"
-        };
-        words.split_whitespace().take(MOST_WORDS).map(escaped).collect()
+        search::patterns(self.search.as_deref())
     }
 
     fn members(&self) -> bool {

@@ -167,7 +167,7 @@ async fn accept(
     let settings = app.settings();
     refuse_banned(&mut app.read().await?, &settings, &guest, Audience::Staff).await?;
     let mut turn = app.hasher().turn().await?;
-    let own_words = acceptance.own_words(&invitation, &app.config().company_name);
+    let own_words = acceptance.own_words(&invitation, &app.company());
     turn.check(body.password.clone(), LEAST_STAFF, own_words).await?;
     let password = turn.hash(body.password).await;
     drop(turn);

@@ -276,7 +276,7 @@ async fn weigh(
 ) -> Result<bool, Problem> {
     let mut own_words = names;
     own_words.extend(login.own_words().into_iter().map(str::to_owned));
-    own_words.push(app.config().company_name.clone());
+    own_words.push(app.company());
     let least = logins::least_length(login.audience, has_second_factor, settings);
     // Whether it could stand alone, too: with a second factor a shorter and a weaker one will do.
     let alone = logins::least_length(login.audience, false, settings);
@@ -320,8 +320,8 @@ struct TotpEnrolment {
 async fn begin_totp(State(app): State<App>, member: Member) -> Result<Json<TotpEnrolment>, Problem> {
     let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
-    let company = app.config().company_name.as_str();
-    let enrolment = totp::begin(&mut cx, &login, company, &app.settings()).await?;
+    let company = app.company();
+    let enrolment = totp::begin(&mut cx, &login, &company, &app.settings()).await?;
     cx.commit().await?;
     let otpauth_url = enrolment.otpauth_url();
     let code = QrCode::with_error_correction_level(otpauth_url.as_bytes(), EcLevel::M);

@@ -423,7 +423,7 @@ async fn create(
     let new = new.checked()?;
     staff::look(&mut app.read().await?, &by.authority, &new).await?;
     let mut own_words = new.own_words();
-    own_words.push(app.config().company_name.clone());
+    own_words.push(app.company());
     let mut turn = app.hasher().turn().await?;
     turn.check(body.password.clone(), LEAST_STAFF, own_words).await?;
     let password = turn.hash(body.password).await;

@@ -24,7 +24,7 @@ pub(super) enum Unfit {
 pub(super) fn notification(app: &App, claim: Claim) -> Result<Notification, Unfit> {
     let link = link(app, &claim.content, claim.token.as_ref())?;
     let mail = SystemMail {
-        company: app.config().company_name.clone(),
+        company: app.company(),
         recipient_name: claim.recipient.name.clone(),
         content: claim.content,
         link: link.as_ref().map(|link| link.url.clone()),
@@ -55,19 +55,37 @@ fn link(app: &App, content: &MailContent, token: Option<&Token>) -> Result<Optio
     let token = || token.ok_or(Unfit::Sealed);
     let (label, url) = match content {
         MailContent::StaffInvitation { .. } => ("Accept the invitation", app.invitation_link(token()?)),
+        MailContent::AccountInvitation { .. } => ("Accept the invitation", app.invitation_link(token()?)),
         MailContent::PasswordReset { .. } => ("Choose a new password", app.password_reset_link(token()?)),
-        MailContent::Notice { .. } => return Ok(None),
+        MailContent::SetPassword { .. } => ("Choose your password", app.password_reset_link(token()?)),
+        MailContent::EmailVerification { .. } => {
+            ("Confirm your address", app.email_verification_link(token()?))
+        }
+        MailContent::Welcome { .. }
+        | MailContent::AlreadyRegistered { .. }
+        | MailContent::AccessRemoved { .. }
+        | MailContent::NowOwner { .. }
+        | MailContent::Notice { .. } => return Ok(None),
     };
     Ok(Some(Link { label: label.into(), url }))
 }
 
 fn tone(content: &MailContent) -> Tone {
     match content {
-        MailContent::StaffInvitation { .. } | MailContent::PasswordReset { .. } => Tone::Info,
+        MailContent::StaffInvitation { .. }
+        | MailContent::AccountInvitation { .. }
+        | MailContent::PasswordReset { .. }
+        | MailContent::SetPassword { .. }
+        | MailContent::EmailVerification { .. }
+        | MailContent::NowOwner { .. } => Tone::Info,
+        MailContent::Welcome { .. } => Tone::Success,
+        MailContent::AlreadyRegistered { .. } | MailContent::AccessRemoved { .. } => Tone::Warning,
         MailContent::Notice { notice, .. } => match notice {
             Notice::SecondFactorRemoved { .. }
             | Notice::EmailChanged { .. }
             | Notice::ApiCredentialCreated { .. }
+            | Notice::SecurityQuestionChanged { .. }
+            | Notice::LoggedInAs { .. }
             | Notice::LoginFromNewAddress { .. } => Tone::Warning,
             Notice::PasswordChanged { .. }
             | Notice::SecondFactorAdded { .. }
