@@ -32,8 +32,12 @@ async fn enqueue(test: &TestService, subject: u128) -> Token {
     let mut cx = test.service.begin(Caller::system()).await.unwrap();
     let mail = mail(test, subject);
     let token = mail.token.clone().unwrap();
-    let event =
-        InvitationResent { invitation_id: InvitationId::from_u128(subject), kind: "staff", email: None };
+    let event = InvitationResent {
+        invitation_id: InvitationId::from_u128(subject),
+        kind: "staff",
+        email: None,
+        account_id: None,
+    };
     cx.emit_and_mail(event, mail).await.unwrap();
     cx.commit().await.unwrap();
     token

@@ -151,7 +151,12 @@ fn mail(service: &Service) -> (Token, Mail) {
 }
 
 fn resent() -> InvitationResent {
-    InvitationResent { invitation_id: InvitationId::from_u128(1), kind: "staff", email: None }
+    InvitationResent {
+        invitation_id: InvitationId::from_u128(1),
+        kind: "staff",
+        email: None,
+        account_id: None,
+    }
 }
 
 /// A secret that waits, sealed by `service`.
