@@ -1,4 +1,5 @@
-//! Setting a forgotten password anew, by a link that is good once and for an hour.
+//! Setting a forgotten password anew, by a link that is good once and for an hour; and a first one, by a link that is good
+//! for seven days.
 //!
 //! Asking only writes down what was asked ([`ask`]); who is meant is looked up afterwards ([`resolve`]), so that asking
 //! for a name that exists costs what asking for any other does. A link sets a password and lets nobody in: whoever has
@@ -11,7 +12,7 @@ use std::time::Duration;
 use crate::{
     cx::{Actor, Caller, Cx, Reads},
     db,
-    event::PasswordResetRequested,
+    event::{EmailVerified, PasswordResetRequested},
     ids::{LoginId, PasswordResetId, ResetRequestId},
     invalid::fold,
     limits,
@@ -21,10 +22,13 @@ use crate::{
     second_factor,
     secret::{Token, TokenHash},
     settings::Settings,
+    time::Timestamp,
 };
 
 /// How long a link lives, to the millisecond.
 pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
+/// One to choose a first password, which nobody asked for who waits for it.
+pub const FIRST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// How often one address, or one /64 of IPv6, may ask in an hour.
 pub const ASKED_PER_ADDRESS: i64 = 20;
@@ -114,7 +118,8 @@ pub async fn resolve(cx: &mut Cx, id: ResetRequestId, settings: &Settings) -> Re
     // Two at once for one person: the second finds the first one's link.
     logins::lock(cx, login.id).await?;
     let since = cx.now().minus(BETWEEN_MAILS);
-    let (links, last_made) = store::good_links(cx, login.id).await?;
+    // Those that live longer nobody asked for.
+    let (links, last_made) = store::good_links(cx, login.id, cx.now().minus(LIFETIME)).await?;
     if links >= LINKS || last_made.is_some_and(|at| at > since) {
         return Ok(true);
     }
@@ -125,16 +130,57 @@ pub async fn resolve(cx: &mut Cx, id: ResetRequestId, settings: &Settings) -> Re
 /// Makes a link and mails it. Those before live on, so that nobody's link dies because somebody else asked for another;
 /// with the first that is used all of them die.
 pub async fn link(cx: &mut Cx, login: &Login) -> Result<Token, db::Error> {
-    logins::lock(cx, login.id).await?;
-    let (id, token) = (PasswordResetId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
-    let expires_at = cx.now().plus(LIFETIME);
-    store::insert(cx, id, login.id, &token.hash(), expires_at).await?;
+    let new = make(cx, login, LIFETIME, Mailed::Yes).await?;
     // Whose doing it was, if it was asked for: a colleague's address is not the owner's business.
     let address = cx.caller().address.filter(|_| cx.caller().actor == Actor::Guest);
-    let mail = Mail::password_reset(login.recipient(), id, token.clone(), address, expires_at);
-    let event = PasswordResetRequested { audience: login.audience, login_id: login.id };
-    cx.emit_and_mail(event, mail).await?;
-    Ok(token)
+    let mail = Mail::password_reset(login.recipient(), new.id, new.token.clone(), address, new.expires_at);
+    cx.emit_and_mail(requested(login), mail).await?;
+    Ok(new.token)
+}
+
+/// Makes a link for a user who has no password yet, and mails it. `account` is the name of the one that was made with
+/// the user, or that they are on from now on.
+pub async fn set_password_link(
+    cx: &mut Cx,
+    login: &Login,
+    account: Option<String>,
+) -> Result<Token, db::Error> {
+    let new = make(cx, login, FIRST_LIFETIME, Mailed::Yes).await?;
+    let mail = Mail::set_password(login.recipient(), new.id, account, new.token.clone(), new.expires_at);
+    cx.emit_and_mail(requested(login), mail).await?;
+    Ok(new.token)
+}
+
+/// The same for whoever hands it over by themselves. It proves nobody's address.
+pub async fn set_password_link_unmailed(cx: &mut Cx, login: &Login) -> Result<Token, db::Error> {
+    let new = make(cx, login, FIRST_LIFETIME, Mailed::No).await?;
+    cx.emit(requested(login)).await?;
+    Ok(new.token)
+}
+
+struct NewLink {
+    id: PasswordResetId,
+    token: Token,
+    expires_at: Timestamp,
+}
+
+/// Whether a link went to its owner's address and nowhere else.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mailed {
+    Yes,
+    No,
+}
+
+async fn make(cx: &mut Cx, login: &Login, lifetime: Duration, mailed: Mailed) -> Result<NewLink, db::Error> {
+    logins::lock(cx, login.id).await?;
+    let (id, token) = (PasswordResetId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
+    let expires_at = cx.now().plus(lifetime);
+    store::insert(cx, id, login.id, &token.hash(), expires_at, mailed == Mailed::Yes).await?;
+    Ok(NewLink { id, token, expires_at })
+}
+
+fn requested(login: &Login) -> PasswordResetRequested {
+    PasswordResetRequested { audience: login.audience, login_id: login.id }
 }
 
 /// Whose password the link sets. Spends nothing.
@@ -152,21 +198,28 @@ pub async fn complete(cx: &mut Cx, token: &TokenHash, new: NewPassword) -> Resul
     let id = store::find(cx.db(), token, now).await?.ok_or(Error::Dead)?;
     // First of all, like everybody who changes passwords and second factors: so nobody waits for one another.
     logins::lock(cx, id).await?;
-    if !store::spend(cx, token).await? {
-        return Err(Error::Dead);
-    }
+    let mailed = store::spend(cx, token).await?.ok_or(Error::Dead)?;
     let login = logins::find(cx, id).await?.ok_or(Error::Dead)?;
     if login.disabled {
         return Err(Error::Dead);
     }
-    if !login.email_verified {
-        // The link proves whose the address is. Whoever registered with it may have been somebody else.
-        second_factor::remove_all(cx, &login, RemovedBy::Owner).await?;
-        logins::set_email_verified(cx, login.id, true).await?;
+    if mailed && !login.email_verified {
+        prove_address(cx, &login).await?;
     }
     limits::forgive(cx, login.id).await?;
     logins::set_password(cx, &login, new, PasswordChange::Reset, None).await?;
     Ok(login)
+}
+
+/// A link that was mailed proves whose the address is. Whoever registered with it may have been somebody else.
+async fn prove_address(cx: &mut Cx, login: &Login) -> Result<(), db::Error> {
+    second_factor::remove_all(cx, login, RemovedBy::Owner).await?;
+    logins::set_email_verified(cx, login.id, true).await?;
+    if login.audience == Audience::User {
+        let how = if login.password_hash.is_some() { "password_reset" } else { "set_password" };
+        cx.emit(EmailVerified { user_id: login.id.of_user(), email: login.email.clone(), how }).await?;
+    }
+    Ok(())
 }
 
 /// Kills every link of somebody's, and the mail that still waits to bring it.

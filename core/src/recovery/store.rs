@@ -71,12 +71,19 @@ pub(super) async fn take_request(
     Ok(Some((audience, name)))
 }
 
-/// How many of somebody's links are good, and when the last of them was made.
-pub(super) async fn good_links(cx: &mut Cx, login: LoginId) -> Result<(i64, Option<Timestamp>), db::Error> {
+/// How many of somebody's links since then are good, and when the last of them was made.
+pub(super) async fn good_links(
+    cx: &mut Cx,
+    login: LoginId,
+    since: Timestamp,
+) -> Result<(i64, Option<Timestamp>), db::Error> {
     let now = cx.now();
     Ok(on!(cx.db(), conn => {
-        sqlx::query_as("SELECT COUNT(*), MAX(created_at) FROM password_resets WHERE login_id = $1 AND expires_at > $2")
-            .bind(login).bind(now).fetch_one(conn).await
+        sqlx::query_as(
+            "SELECT COUNT(*), MAX(created_at) FROM password_resets
+             WHERE login_id = $1 AND expires_at > $2 AND created_at > $3",
+        )
+        .bind(login).bind(now).bind(since).fetch_one(conn).await
     })?)
 }
 
@@ -98,13 +105,15 @@ pub(super) async fn insert(
     login: LoginId,
     token: &TokenHash,
     expires_at: Timestamp,
+    mailed: bool,
 ) -> Result<(), db::Error> {
     let now = cx.now();
     on!(cx.db(), conn => {
         sqlx::query(
-            "INSERT INTO password_resets (id, token_hash, login_id, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO password_resets (id, token_hash, login_id, created_at, expires_at, mailed)
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
-        .bind(id).bind(token).bind(login).bind(now).bind(expires_at).execute(conn).await.map(|_| ())
+        .bind(id).bind(token).bind(login).bind(now).bind(expires_at).bind(mailed).execute(conn).await.map(|_| ())
     })?;
     Ok(())
 }
@@ -121,13 +130,14 @@ pub(super) async fn find(
     Ok(row.map(|(login,)| login))
 }
 
-pub(super) async fn spend(cx: &mut Cx, token: &TokenHash) -> Result<bool, db::Error> {
+/// Whether it had been mailed; none if it is no longer good.
+pub(super) async fn spend(cx: &mut Cx, token: &TokenHash) -> Result<Option<bool>, db::Error> {
     let now = cx.now();
-    let row: Option<(LoginId,)> = on!(cx.db(), conn => {
-        sqlx::query_as("DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING login_id")
+    let row: Option<(bool,)> = on!(cx.db(), conn => {
+        sqlx::query_as("DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING mailed")
             .bind(token).bind(now).fetch_optional(conn).await
     })?;
-    Ok(row.is_some())
+    Ok(row.map(|(mailed,)| mailed))
 }
 
 pub(super) async fn delete_all(cx: &mut Cx, login: LoginId) -> Result<Vec<PasswordResetId>, db::Error> {
