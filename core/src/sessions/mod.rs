@@ -72,6 +72,11 @@ text_enum! {
     }
 }
 
+impl Pending {
+    /// What a session remembers: it is restricted until it is done.
+    pub const STORED: &'static [Self] = &[Self::ChangePassword, Self::EnrolSecondFactor];
+}
+
 text_enum! {
     enum State {
         Challenge => "challenge",

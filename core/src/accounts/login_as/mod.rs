@@ -37,6 +37,7 @@ pub enum Error {
 pub struct Opened {
     pub staff: StaffId,
     pub user: UserId,
+    pub account: AccountId,
     pub session: Started,
 }
 
@@ -87,5 +88,5 @@ pub async fn enter(
     let notice = Notice::LoggedInAs { account: account.profile.name };
     let mail = Mail::notice(cx, login.recipient(), notice);
     sessions::tell_started_as(cx, &login, session.session, mail).await?;
-    Ok(Opened { staff, user, session })
+    Ok(Opened { staff, user, account: account.id, session })
 }
