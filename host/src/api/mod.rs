@@ -1,8 +1,12 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod account_invitations;
 mod account_profile;
+mod account_users;
+mod accounts;
 mod api_credentials;
 mod api_roles;
+mod authorize;
 mod bans;
 mod client_accounts;
 mod client_address;
@@ -29,6 +33,7 @@ mod settings;
 mod staff;
 mod staff_invitations;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -65,6 +70,11 @@ pub fn router(app: App) -> Router {
         departments::routes,
         api_roles::routes,
         api_credentials::routes,
+        users::routes,
+        accounts::routes,
+        account_users::routes,
+        account_invitations::routes,
+        authorize::routes,
         bans::routes,
         settings::routes,
         dashboard::routes,
@@ -131,6 +141,11 @@ fn description(app: &App) -> OpenApi {
             "Invitations",
             "Roles",
             "Departments",
+            "Users",
+            "Accounts",
+            "Users of accounts",
+            "Invitations to accounts",
+            "Other systems",
             "API access",
             "Bans",
             "Settings",
