@@ -3,6 +3,7 @@
 //! It knows SQL, and knows neither HTTP nor WebAssembly. Start at [`cx`]: every change is one unit of work. Each
 //! feature is a folder with the rules in `mod.rs` and its statements in `store.rs`.
 
+pub mod account_groups;
 pub mod api_access;
 pub mod authority;
 pub mod cx;

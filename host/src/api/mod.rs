@@ -1,5 +1,6 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod account_groups;
 mod api_credentials;
 mod api_roles;
 mod bans;
@@ -58,6 +59,7 @@ pub fn router(app: App) -> Router {
         invitations::routes,
         roles::routes,
         departments::routes,
+        account_groups::routes,
         api_roles::routes,
         api_credentials::routes,
         bans::routes,
@@ -123,6 +125,7 @@ fn description(app: &App) -> OpenApi {
             "Invitations",
             "Roles",
             "Departments",
+            "Account groups",
             "API access",
             "Bans",
             "Settings",
