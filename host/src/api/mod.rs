@@ -6,6 +6,7 @@ mod api_roles;
 mod bans;
 mod client_address;
 mod cors;
+mod custom_fields;
 mod dashboard;
 mod departments;
 mod extract;
@@ -60,6 +61,7 @@ pub fn router(app: App) -> Router {
         roles::routes,
         departments::routes,
         account_groups::routes,
+        custom_fields::routes,
         api_roles::routes,
         api_credentials::routes,
         bans::routes,
@@ -126,6 +128,7 @@ fn description(app: &App) -> OpenApi {
             "Roles",
             "Departments",
             "Account groups",
+            "Custom fields",
             "API access",
             "Bans",
             "Settings",
