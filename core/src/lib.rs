@@ -26,6 +26,7 @@ pub mod roles;
 pub mod search;
 pub mod second_factor;
 pub mod secret;
+pub mod security_questions;
 pub mod sessions;
 pub mod settings;
 pub mod staff;

@@ -20,6 +20,7 @@ mod problem;
 mod roles;
 mod routes;
 mod security_keys;
+mod security_questions;
 mod service;
 mod session;
 mod sessions;
@@ -62,6 +63,7 @@ pub fn router(app: App) -> Router {
         departments::routes,
         account_groups::routes,
         custom_fields::routes,
+        security_questions::routes,
         api_roles::routes,
         api_credentials::routes,
         bans::routes,
@@ -129,6 +131,7 @@ fn description(app: &App) -> OpenApi {
             "Departments",
             "Account groups",
             "Custom fields",
+            "Security questions",
             "API access",
             "Bans",
             "Settings",
