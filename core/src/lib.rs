@@ -6,6 +6,7 @@
 pub mod account_groups;
 pub mod api_access;
 pub mod authority;
+pub mod contacts;
 pub mod custom_fields;
 pub mod cx;
 pub mod db;

@@ -5,6 +5,7 @@ mod api_credentials;
 mod api_roles;
 mod bans;
 mod client_address;
+mod contacts;
 mod cors;
 mod custom_fields;
 mod dashboard;
@@ -64,6 +65,7 @@ pub fn router(app: App) -> Router {
         account_groups::routes,
         custom_fields::routes,
         security_questions::routes,
+        contacts::routes,
         api_roles::routes,
         api_credentials::routes,
         bans::routes,
@@ -132,6 +134,7 @@ fn description(app: &App) -> OpenApi {
             "Account groups",
             "Custom fields",
             "Security questions",
+            "Contacts",
             "API access",
             "Bans",
             "Settings",
