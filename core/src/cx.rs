@@ -149,6 +149,11 @@ impl Cx {
         &*self.service.chance
     }
 
+    /// Who turned out to act, once that is proved.
+    pub(crate) fn act_as(&mut self, actor: Actor) {
+        self.caller.actor = actor;
+    }
+
     /// Writes down what happened.
     pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
         let event = event.into();

@@ -4,6 +4,7 @@
 //! feature is a folder with the rules in `mod.rs` and its statements in `store.rs`.
 
 pub mod account_groups;
+pub mod accounts;
 pub mod api_access;
 pub mod authority;
 pub mod contacts;
@@ -35,3 +36,4 @@ pub mod staff;
 pub mod testing;
 pub mod text_enum;
 pub mod time;
+pub mod users;

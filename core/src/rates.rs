@@ -20,27 +20,16 @@ pub(crate) async fn count(
     most: i64,
     window: Duration,
 ) -> Result<Result<(), Duration>, db::Error> {
-    count_many(cx, key, 1, most, window).await
-}
-
-/// The same for several at once.
-pub(crate) async fn count_many(
-    cx: &mut Cx,
-    key: &str,
-    many: i64,
-    most: i64,
-    window: Duration,
-) -> Result<Result<(), Duration>, db::Error> {
     let (now, over) = (cx.now(), cx.now().minus(window));
     let (count, since): (i64, Timestamp) = on!(cx.db(), conn => {
         sqlx::query_as(
-            "INSERT INTO rates (key, since, count) VALUES ($1, $2, $3)
+            "INSERT INTO rates (key, since, count) VALUES ($1, $2, 1)
              ON CONFLICT (key) DO UPDATE SET
-                count = CASE WHEN rates.since <= $4 THEN $3 ELSE rates.count + $3 END,
-                since = CASE WHEN rates.since <= $4 THEN $2 ELSE rates.since END
+                count = CASE WHEN rates.since <= $3 THEN 1 ELSE rates.count + 1 END,
+                since = CASE WHEN rates.since <= $3 THEN $2 ELSE rates.since END
              RETURNING count, since",
         )
-        .bind(key).bind(now).bind(many).bind(over).fetch_one(conn).await
+        .bind(key).bind(now).bind(over).fetch_one(conn).await
     })?;
     Ok(if count <= most { Ok(()) } else { Err(window.saturating_sub(now.since(since))) })
 }

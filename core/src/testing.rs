@@ -23,10 +23,11 @@ use crate::{
 use crate::{
     cx::{Caller, Reads as _},
     ids::{LoginId, RoleId, StaffId},
-    logins::{self, Audience, Login, NewLogin},
+    logins::{self, Login},
     password::PasswordHash,
     roles::{self, FULL_ADMINISTRATOR},
     staff::{self, Details, NewStaff},
+    users::{self, CreatedBy, NewUser},
 };
 
 /// A clock that stands still until it is turned.
@@ -205,18 +206,14 @@ impl TestService {
     /// A user of that name, whose address nobody has verified.
     pub(crate) async fn user(&self, name: &str) -> Login {
         let mut cx = self.service.begin(Caller::system()).await.expect("the database answers");
-        let new = NewLogin {
-            audience: Audience::User,
-            username: None,
+        let new = NewUser {
             email: format!("{name}@example.com"),
-            email_verified: false,
             first_name: "Some".into(),
             last_name: "Body".into(),
-            language: "en".into(),
-            password_hash: Some(PasswordHash::for_tests()),
-            must_change_password: false,
+            language: None,
         };
-        let id = logins::create(&mut cx, &new).await.expect("a free name");
+        let (hash, how) = (PasswordHash::for_tests(), CreatedBy::Registration);
+        let id = users::create(&mut cx, new, Some(hash), how, "en").await.expect("a free name").id;
         cx.commit().await.expect("the database answers");
         self.login(id).await
     }

@@ -1,6 +1,6 @@
 //! Accepting: the link is spent, somebody comes in, and is logged in.
 
-use super::{Error, StaffInvitation, lookup, refuse_second_first, store};
+use super::{Error, Kind, StaffInvitation, refuse_second_first, spend, store};
 use crate::{
     cx::{Cx, Reads},
     departments,
@@ -92,10 +92,7 @@ pub async fn accept_staff(
     client: &Client,
     settings: &Settings,
 ) -> Result<Accepted, Error> {
-    let Some(id) = store::spend(cx, token).await? else {
-        // Why not? The answer of the look-up; a link that works for it was spent between the two statements.
-        return Err(lookup(cx, token).await.err().unwrap_or(Error::Used));
-    };
+    let id = spend(cx, token, Kind::Staff).await?;
     let invitation = store::find(cx.db(), id).await?.ok_or(Error::Unknown)?;
     if !invitation.vouched {
         return Err(Error::Unvouched);

@@ -1,9 +1,11 @@
 //! Invitations: one-time links that bring people in.
 //!
-//! What is the same for every kind stands in the `invitations` table (link, expiry, spending); what a member of staff
-//! will be, in `staff_invitations`. Looking at a link spends nothing; [`accept`](accept::accept_staff) does.
+//! What is the same for every kind stands in the `invitations` table (link, expiry, spending) and in this module; what a
+//! member of staff will be, in `staff_invitations` and [`staff`]; what a user may do on an account, in
+//! `account_invitations` and [`account`]. Looking at a link spends nothing; [`accept_staff`] and [`account::accept`] do.
 
 mod accept;
+pub mod account;
 mod first;
 mod staff;
 mod store;
@@ -14,23 +16,26 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    authority,
-    cx::Reads,
+    accounts, authority,
+    cx::{Cx, Reads},
     db::{self, Sql},
     departments,
+    event::InvitationCancelled,
     ids::{InvitationId, RoleId, StaffId},
     invalid::Invalid,
-    logins,
+    logins, outbox,
     page::PageRequest,
     roles::Rights,
-    secret::TokenHash,
+    secret::{Token, TokenHash},
     staff::{Filter, GiveError},
+    text_enum::text_enum,
     time::Timestamp,
 };
 
 pub use accept::{Accepted, StaffAcceptance, accept_staff};
+pub use account::AccountInvitation;
+pub(crate) use account::{count_pending_to, delete_all_to, hold_all_to};
 pub use first::first_administrator;
-pub(crate) use staff::cancel_all_of;
 pub use staff::{
     Link, NewStaffInvitation, StaffInvitationChange, cancel, change_staff, find, invite_staff, list, resend,
 };
@@ -58,12 +63,35 @@ pub struct StaffInvitation {
     pub invited_by: Option<StaffId>,
     /// Whether they still work here and may give the role. Else the link is dead until somebody who may sends it anew.
     pub vouched: bool,
+    pub dates: Dates,
+    pub staff_id: Option<StaffId>,
+}
+
+/// How far an invitation got, of whatever kind.
+#[derive(Clone, Copy, Debug, sqlx::FromRow)]
+pub struct Dates {
     pub created_at: Timestamp,
+    /// When the link in force was made.
     pub sent_at: Timestamp,
     pub expires_at: Timestamp,
     pub accepted_at: Option<Timestamp>,
     pub cancelled_at: Option<Timestamp>,
-    pub staff_id: Option<StaffId>,
+}
+
+text_enum! {
+    /// To what somebody is invited.
+    #[schemars(rename = "InvitationKind")]
+    pub enum Kind {
+        Staff => "staff",
+        Account => "account",
+    }
+}
+
+/// An invitation of either kind.
+#[derive(Clone, Debug)]
+pub enum Invitation {
+    Staff(Box<StaffInvitation>),
+    Account(Box<AccountInvitation>),
 }
 
 /// The role that somebody is invited to.
@@ -97,7 +125,7 @@ pub enum Need {
     Password,
 }
 
-impl StaffInvitation {
+impl Dates {
     pub fn status(&self, now: Timestamp) -> Status {
         if self.accepted_at.is_some() {
             Status::Accepted
@@ -108,6 +136,31 @@ impl StaffInvitation {
         } else {
             Status::Pending
         }
+    }
+
+    /// Whether the link still works.
+    fn check(&self, now: Timestamp) -> Result<(), Error> {
+        match self.status(now) {
+            Status::Pending => Ok(()),
+            Status::Expired => Err(Error::Expired),
+            Status::Accepted => Err(Error::Used),
+            Status::Cancelled => Err(Error::Cancelled),
+        }
+    }
+
+    /// Whether it can still be sent anew, changed or cancelled.
+    fn refuse_over(&self, now: Timestamp) -> Result<(), Error> {
+        match self.status(now) {
+            Status::Pending | Status::Expired => Ok(()),
+            Status::Accepted => Err(Error::Used),
+            Status::Cancelled => Err(Error::Cancelled),
+        }
+    }
+}
+
+impl StaffInvitation {
+    pub fn status(&self, now: Timestamp) -> Status {
+        self.dates.status(now)
     }
 
     /// What the invitee must still give.
@@ -123,13 +176,8 @@ impl StaffInvitation {
     }
 
     fn check(&self, now: Timestamp) -> Result<(), Error> {
-        match self.status(now) {
-            Status::Pending if !self.vouched => Err(Error::Unvouched),
-            Status::Pending => Ok(()),
-            Status::Expired => Err(Error::Expired),
-            Status::Accepted => Err(Error::Used),
-            Status::Cancelled => Err(Error::Cancelled),
-        }
+        self.dates.check(now)?;
+        if self.vouched { Ok(()) } else { Err(Error::Unvouched) }
     }
 }
 
@@ -154,8 +202,16 @@ pub enum Error {
     Refused(#[from] authority::Refused),
     #[error("somebody has that username")]
     UsernameTaken,
-    #[error("a member of staff has that email address")]
+    #[error("somebody has that email address")]
     EmailTaken,
+    /// Too many for an account, or this one was sent a moment ago.
+    #[error("too many invitations")]
+    TooMany { retry_after: Duration },
+    /// As many as may wait at once do.
+    #[error("too many invitations are pending")]
+    TooManyPending { most: u32 },
+    #[error(transparent)]
+    Account(#[from] accounts::Error),
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -196,17 +252,59 @@ impl From<logins::Error> for Error {
 }
 
 /// The invitation behind a link, if the link still works. Spends nothing.
-pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<StaffInvitation, Error> {
+pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<Invitation, Error> {
     let now = reads.now();
-    match store::find_by_token(reads.db(), token).await? {
-        Some(invitation) => {
+    match store::kind_of(reads.db(), token).await? {
+        Some((id, Kind::Staff)) => {
+            let invitation = store::find(reads.db(), id).await?.ok_or(Error::Unknown)?;
             invitation.check(now)?;
             refuse_second_first(reads, &invitation).await?;
-            Ok(invitation)
+            Ok(Invitation::Staff(Box::new(invitation)))
+        }
+        Some((id, Kind::Account)) => {
+            let invitation = account::find(reads, id).await?;
+            invitation.check(now)?;
+            Ok(Invitation::Account(Box::new(invitation)))
         }
         None if store::was_replaced(reads.db(), token).await? => Err(Error::Replaced),
         None => Err(Error::Unknown),
     }
+}
+
+/// Makes a new link and kills the old one, with the mail that waits to bring it.
+async fn renew(cx: &mut Cx, id: InvitationId) -> Result<Token, Error> {
+    let token = Token::new(cx.chance());
+    let expires_at = cx.now().plus(LIFETIME);
+    if !store::replace_token(cx, id, &token.hash(), expires_at).await? {
+        return Err(Error::Used);
+    }
+    outbox::make_obsolete(cx, &id.to_string(), "a newer link took its place").await?;
+    Ok(token)
+}
+
+/// Spends a link of that kind: of any number at once, one does.
+async fn spend(cx: &mut Cx, token: &TokenHash, kind: Kind) -> Result<InvitationId, Error> {
+    match store::spend(cx, token, kind).await? {
+        Some(id) => Ok(id),
+        // Why not? The answer of the look-up; a link that works for it was spent between the two statements.
+        None => Err(lookup(cx, token).await.err().unwrap_or(Error::Used)),
+    }
+}
+
+/// Kills the link of an invitation that is held, and the mail that waits to bring it.
+async fn withdraw(cx: &mut Cx, id: InvitationId) -> Result<(), db::Error> {
+    store::cancel(cx, id).await?;
+    outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await
+}
+
+/// Cancels what a member of staff invited who is going for good: nobody would answer for it.
+pub(crate) async fn cancel_all_of(cx: &mut Cx, inviter: StaffId) -> Result<(), db::Error> {
+    for (invitation_id, kind, email) in store::open_of(cx, inviter).await? {
+        withdraw(cx, invitation_id).await?;
+        let account_id = account::account_of(cx, invitation_id).await?;
+        cx.emit(InvitationCancelled { invitation_id, kind: kind.as_str(), email, account_id }).await?;
+    }
+    Ok(())
 }
 
 /// The first administrator's link, which stands in a log, is dead once anybody is there, however they came in.

@@ -1,16 +1,16 @@
 //! What those who may invite do with staff invitations.
 
-use super::{Error, InvitedAs, LIFETIME, StaffInvitation, Status, store};
+use super::{Error, InvitedAs, Kind, LIFETIME, StaffInvitation, Status, renew, store, withdraw};
 use crate::{
     authority::Authority,
     cx::{Cx, Reads},
     db,
     departments::{self, MemberOf, Membership},
     event::{Changes, InvitationCancelled, InvitationCreated, InvitationEdited, InvitationResent},
-    ids::{InvitationId, RoleId, StaffId},
+    ids::{InvitationId, RoleId},
     invalid::{self, Checked, Invalid},
     logins::{self, Audience},
-    outbox::{self, Mail, MailContent, Recipient},
+    outbox::{Mail, MailContent, Recipient},
     page::{Page, PageRequest},
     roles::Role,
     secret::Token,
@@ -63,7 +63,7 @@ pub async fn list(
     let now = reads.now();
     let total = request.total(reads.db(), store::select_one(status, now)).await?;
     let rows = store::list(reads.db(), status, now, request).await?;
-    Ok(request.page(rows, total, |row| (row.created_at, row.id.into())))
+    Ok(request.page(rows, total, |row| (row.dates.created_at, row.id.into())))
 }
 
 impl NewStaffInvitation {
@@ -115,7 +115,7 @@ pub async fn invite_staff(
 
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(LIFETIME);
-    store::insert(cx, id, &token.hash(), &email, &language, by.staff(), expires_at).await?;
+    store::insert(cx, id, Kind::Staff, &token.hash(), &email, &language, by.staff(), expires_at).await?;
     let names = [&username, &first_name, &last_name].map(Option::as_deref);
     store::insert_staff_part(cx, id, role.id, Some(&email), names).await?;
     if !departments.is_empty() {
@@ -139,7 +139,7 @@ pub async fn invite_staff(
 /// Makes a new link, good for seven days, and kills the old one, expired or not.
 pub async fn resend(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<Link, Error> {
     let before = open(cx, by, id).await?;
-    let token = renew(cx, &before).await?;
+    let token = renew(cx, before.id).await?;
     store::vouch(cx, id, by.staff()).await?;
     let invitation = find(cx, id).await?;
     let resent = InvitationResent {
@@ -213,7 +213,7 @@ pub async fn change_staff(
         cx.emit(edited).await?;
         return Ok((find(cx, id).await?, None));
     }
-    let token = renew(cx, &before).await?;
+    let token = renew(cx, before.id).await?;
     let invitation = find(cx, id).await?;
     let mail = mail(cx, &invitation, &token).await?;
     cx.emit_and_mail(edited, mail).await?;
@@ -223,8 +223,7 @@ pub async fn change_staff(
 /// Kills the link for good.
 pub async fn cancel(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<(), Error> {
     let invitation = open(cx, by, id).await?;
-    store::cancel(cx, id).await?;
-    outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
+    withdraw(cx, id).await?;
     cx.emit(InvitationCancelled {
         invitation_id: id,
         kind: "staff",
@@ -235,39 +234,15 @@ pub async fn cancel(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<(),
     Ok(())
 }
 
-/// Cancels what somebody invited who is going for good: nobody would answer for it.
-pub(crate) async fn cancel_all_of(cx: &mut Cx, inviter: StaffId) -> Result<(), db::Error> {
-    for (id, email) in store::open_of(cx, inviter).await? {
-        store::cancel(cx, id).await?;
-        outbox::make_obsolete(cx, &id.to_string(), "the invitation was cancelled").await?;
-        cx.emit(InvitationCancelled { invitation_id: id, kind: "staff", email, account_id: None }).await?;
-    }
-    Ok(())
-}
-
 /// Locks the invitation, so that it cannot be accepted meanwhile, and refuses one that is over or beyond `by`.
 async fn open(cx: &mut Cx, by: &Authority, id: InvitationId) -> Result<StaffInvitation, Error> {
     store::lock(cx, id).await?;
     let invitation = find(cx, id).await?;
-    match invitation.status(cx.now()) {
-        Status::Pending | Status::Expired => {}
-        Status::Accepted => return Err(Error::Used),
-        Status::Cancelled => return Err(Error::Cancelled),
-    }
+    invitation.dates.refuse_over(cx.now())?;
     if let Some(role) = &invitation.role {
         by.again(cx).await?.covers(&role.rights)?;
     }
     Ok(invitation)
-}
-
-async fn renew(cx: &mut Cx, before: &StaffInvitation) -> Result<Token, Error> {
-    let token = Token::new(cx.chance());
-    let expires_at = cx.now().plus(LIFETIME);
-    if !store::replace_token(cx, before.id, &token.hash(), expires_at).await? {
-        return Err(Error::Used);
-    }
-    outbox::make_obsolete(cx, &before.id.to_string(), "a newer link took its place").await?;
-    Ok(token)
 }
 
 async fn memberships(cx: &mut Cx, id: InvitationId) -> Result<Vec<MemberOf>, db::Error> {
@@ -301,7 +276,7 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
             invitation_id: invitation.id,
             inviter,
             role: invitation.role.as_ref().map(|role| role.name.clone()).unwrap_or_default(),
-            expires_at: invitation.expires_at,
+            expires_at: invitation.dates.expires_at,
         },
         recipient: Recipient {
             name: names.into_iter().flatten().collect::<Vec<_>>().join(" "),
@@ -310,6 +285,6 @@ async fn mail(cx: &mut Cx, invitation: &StaffInvitation, token: &Token) -> Resul
             language: invitation.language.clone(),
         },
         token: Some(token.clone()),
-        useful_until: invitation.expires_at,
+        useful_until: invitation.dates.expires_at,
     })
 }

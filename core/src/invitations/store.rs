@@ -1,4 +1,4 @@
-use super::{InvitedAs, StaffInvitation, Status};
+use super::{Dates, InvitedAs, Kind, StaffInvitation, Status};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Arg, Conn, Sql},
@@ -36,11 +36,8 @@ struct Row {
     first_name: Option<String>,
     last_name: Option<String>,
     invited_by: Option<StaffId>,
-    created_at: Timestamp,
-    sent_at: Timestamp,
-    expires_at: Timestamp,
-    accepted_at: Option<Timestamp>,
-    cancelled_at: Option<Timestamp>,
+    #[sqlx(flatten)]
+    dates: Dates,
     staff_id: Option<StaffId>,
     inviter_disabled: Option<bool>,
     inviter_everything: Option<bool>,
@@ -69,11 +66,7 @@ impl From<Row> for StaffInvitation {
             first_name: row.first_name,
             last_name: row.last_name,
             invited_by: row.invited_by,
-            created_at: row.created_at,
-            sent_at: row.sent_at,
-            expires_at: row.expires_at,
-            accepted_at: row.accepted_at,
-            cancelled_at: row.cancelled_at,
+            dates: row.dates,
             staff_id: row.staff_id,
         }
     }
@@ -85,13 +78,14 @@ pub(super) async fn find(db: Conn<'_>, id: InvitationId) -> Result<Option<StaffI
     Ok(row.map(StaffInvitation::from))
 }
 
-pub(super) async fn find_by_token(
+/// Whose link it is, of whatever kind.
+pub(super) async fn kind_of(
     db: Conn<'_>,
     token: &TokenHash,
-) -> Result<Option<StaffInvitation>, db::Error> {
-    const SQL: &str = const_format::concatcp!(SELECT, " WHERE i.token_hash = $1");
-    let row: Option<Row> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
-    Ok(row.map(StaffInvitation::from))
+) -> Result<Option<(InvitationId, Kind)>, db::Error> {
+    Ok(on!(db, conn => {
+        sqlx::query_as("SELECT id, kind FROM invitations WHERE token_hash = $1").bind(token).fetch_optional(conn).await
+    })?)
 }
 
 pub(super) async fn was_replaced(db: Conn<'_>, token: &TokenHash) -> Result<bool, db::Error> {
@@ -136,9 +130,11 @@ pub(super) async fn list(
     Ok(sql.fetch_all::<Row>(db).await?.into_iter().map(StaffInvitation::from).collect())
 }
 
+#[expect(clippy::too_many_arguments, reason = "a row's columns")]
 pub(super) async fn insert(
     cx: &mut Cx,
     id: InvitationId,
+    kind: Kind,
     token: &TokenHash,
     email: &str,
     language: &str,
@@ -149,9 +145,9 @@ pub(super) async fn insert(
     on!(cx.db(), conn => {
         sqlx::query(
             "INSERT INTO invitations (id, kind, token_hash, email, language, invited_by, created_at, sent_at, expires_at)
-             VALUES ($1, 'staff', $2, $3, $4, $5, $6, $6, $7)",
+             VALUES ($1, $8, $2, $3, $4, $5, $6, $6, $7)",
         )
-        .bind(id).bind(token).bind(email).bind(language).bind(invited_by).bind(now).bind(expires_at)
+        .bind(id).bind(token).bind(email).bind(language).bind(invited_by).bind(now).bind(expires_at).bind(kind)
         .execute(conn).await.map(|_| ())
     })?;
     Ok(())
@@ -274,26 +270,30 @@ pub(super) async fn vouch(cx: &mut Cx, id: InvitationId, by: Option<StaffId>) ->
 pub(super) async fn open_of(
     cx: &mut Cx,
     inviter: StaffId,
-) -> Result<Vec<(InvitationId, Option<String>)>, db::Error> {
+) -> Result<Vec<(InvitationId, Kind, Option<String>)>, db::Error> {
     Ok(on!(cx.db(), conn => {
         sqlx::query_as(
-            "SELECT id, email FROM invitations
-             WHERE invited_by = $1 AND kind = 'staff' AND accepted_at IS NULL AND cancelled_at IS NULL ORDER BY id",
+            "SELECT id, kind, email FROM invitations
+             WHERE invited_by = $1 AND accepted_at IS NULL AND cancelled_at IS NULL ORDER BY id",
         )
         .bind(inviter).fetch_all(conn).await
     })?)
 }
 
 /// The one statement that spends a link, with every guard in its WHERE.
-pub(super) async fn spend(cx: &mut Cx, token: &TokenHash) -> Result<Option<InvitationId>, db::Error> {
+pub(super) async fn spend(
+    cx: &mut Cx,
+    token: &TokenHash,
+    kind: Kind,
+) -> Result<Option<InvitationId>, db::Error> {
     let now = cx.now();
     let row: Option<(InvitationId,)> = on!(cx.db(), conn => {
         sqlx::query_as(
             "UPDATE invitations SET accepted_at = $2
-             WHERE token_hash = $1 AND kind = 'staff' AND accepted_at IS NULL AND cancelled_at IS NULL AND expires_at > $2
+             WHERE token_hash = $1 AND kind = $3 AND accepted_at IS NULL AND cancelled_at IS NULL AND expires_at > $2
              RETURNING id",
         )
-        .bind(token).bind(now).fetch_optional(conn).await
+        .bind(token).bind(now).bind(kind).fetch_optional(conn).await
     })?;
     Ok(row.map(|(id,)| id))
 }

@@ -86,7 +86,10 @@ async fn invite(service: &Service, by: &Authenticated, new: NewStaffInvitation) 
 }
 
 async fn looked_up(service: &Service, token: &Token) -> Result<StaffInvitation, Error> {
-    lookup(&mut service.read().await?, &token.hash()).await
+    match lookup(&mut service.read().await?, &token.hash()).await? {
+        Invitation::Staff(invitation) => Ok(*invitation),
+        Invitation::Account(_) => panic!("an invitation of staff"),
+    }
 }
 
 async fn waiting(service: &Service) -> bool {

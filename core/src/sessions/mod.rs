@@ -13,15 +13,18 @@ mod store;
 use std::{net::IpAddr, time::Duration};
 
 use crate::{
-    cx::{Cx, Reads},
+    accounts::AccountPermissions,
+    cx::{Actor, Cx, Reads},
     db,
-    event::{SessionChallenged, SessionConfirmed, SessionEnded, SessionRefused, SessionStarted},
-    ids::{LoginId, RoleId, SessionId, StaffId},
+    event::{
+        AccountChosen, SessionChallenged, SessionConfirmed, SessionEnded, SessionRefused, SessionStarted,
+    },
+    ids::{AccountId, LoginId, RoleId, SessionId, StaffId, UserId},
     limits,
     logins::{self, Audience, Login},
     outbox::{Mail, Notice},
     page::{Page, PageRequest},
-    roles::Rights,
+    roles::{Permission, Rights},
     second_factor,
     secret::{Token, TokenHash},
     settings::Settings,
@@ -55,6 +58,7 @@ text_enum! {
         Recovery => "recovery",
         SecurityKey => "security-key",
         Invitation => "invitation",
+        LoginAs => "login-as",
     }
 }
 
@@ -63,7 +67,14 @@ text_enum! {
     pub enum Pending {
         ChangePassword => "change_password",
         EnrolSecondFactor => "enrol_second_factor",
+        /// A user is on several accounts, and the session acts for none of them yet. Only what is an account's waits for it.
+        ChooseAccount => "choose_account",
     }
+}
+
+impl Pending {
+    /// What a session remembers: it is restricted until it is done.
+    pub const STORED: &'static [Self] = &[Self::ChangePassword, Self::EnrolSecondFactor];
 }
 
 text_enum! {
@@ -94,12 +105,31 @@ pub struct Authenticated {
     pub rights: Rights,
     /// How many records a page of a list has, if they chose.
     pub records_per_page: Option<i64>,
+    /// The account that a user's session acts for, as long as it may.
+    pub account: Option<OnAccount>,
+    /// The admin who came in as this user, and whose session this one ends with.
+    pub opened_by: Option<OpenedBy>,
     /// What must be done before anything else works.
     pub pending: Vec<Pending>,
     pub started_at: Timestamp,
     pub last_seen_at: Timestamp,
     pub expires_at: Timestamp,
     pub confirmed_at: Timestamp,
+}
+
+/// The account that a session acts for, and what its user may do there at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnAccount {
+    pub account: AccountId,
+    pub is_owner: bool,
+    pub permissions: AccountPermissions,
+}
+
+/// Whose eyes a session was opened with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenedBy {
+    pub session: SessionId,
+    pub staff: StaffId,
 }
 
 impl Authenticated {
@@ -121,6 +151,20 @@ impl Authenticated {
     /// The member of staff whose session it is; for sessions of staff.
     pub fn staff(&self) -> StaffId {
         self.login.of_staff()
+    }
+
+    /// The user whose session it is; for sessions of users.
+    pub fn user(&self) -> UserId {
+        self.login.of_user()
+    }
+
+    /// Who acts in this session.
+    pub fn actor(&self) -> Actor {
+        match (self.audience, self.opened_by) {
+            (Audience::Staff, _) => Actor::Staff(self.staff()),
+            (Audience::User, None) => Actor::User(self.user()),
+            (Audience::User, Some(opened_by)) => Actor::StaffAsUser(opened_by.staff, self.user()),
+        }
     }
 }
 
@@ -159,29 +203,63 @@ pub async fn authenticate(
     audience: Audience,
     token: &TokenHash,
     settings: &Settings,
-    seen: impl FnOnce(SessionId) -> Option<Timestamp>,
+    seen: impl Fn(SessionId) -> Option<Timestamp>,
 ) -> Result<Option<Authenticated>, db::Error> {
-    let now = reads.now();
     let found = match audience {
         Audience::Staff => store::find_staffs(reads.db(), token).await?,
         Audience::User => store::find_users(reads.db(), token).await?,
     };
-    Ok(found.and_then(|session| {
-        let seen = seen(session.session);
-        session.alive(now, seen, settings)
-    }))
+    living(reads, found, settings, seen).await
 }
 
-/// The same session of staff as things stand by now, whatever its token has become. None if it is over.
+/// The same session as things stand by now, whatever its token has become. None if it is over.
 pub async fn again(
     reads: &mut impl Reads,
     session: &Authenticated,
     settings: &Settings,
-    seen: Option<Timestamp>,
+    seen: impl Fn(SessionId) -> Option<Timestamp>,
+) -> Result<Option<Authenticated>, db::Error> {
+    let found = match session.audience {
+        Audience::Staff => store::find_staffs_by_id(reads.db(), session.session).await?,
+        Audience::User => store::find_users_by_id(reads.db(), session.session).await?,
+    };
+    living(reads, found, settings, seen).await
+}
+
+/// A session that was found, if it is alive, and so is the one that opened it.
+async fn living(
+    reads: &mut impl Reads,
+    found: Option<store::Found>,
+    settings: &Settings,
+    seen: impl Fn(SessionId) -> Option<Timestamp>,
 ) -> Result<Option<Authenticated>, db::Error> {
     let now = reads.now();
-    let found = store::find_staffs_by_id(reads.db(), session.session).await?;
-    Ok(found.and_then(|session| session.alive(now, seen, settings)))
+    let Some(store::Found { session, opened_by }) = found else { return Ok(None) };
+    let last = seen(session.session);
+    let Some(session) = session.alive(now, last, settings) else { return Ok(None) };
+    let Some(opened_by) = opened_by else { return Ok(Some(session)) };
+    let opener = opener(reads, opened_by, settings, seen).await?;
+    Ok(opener.map(|opener| {
+        let opened_by = OpenedBy { session: opened_by, staff: opener.staff() };
+        Authenticated { opened_by: Some(opened_by), ..session }
+    }))
+}
+
+/// The session of an admin by whom another one was opened, if that may go on: it lives, and they may still come in as
+/// users.
+pub(crate) async fn opener(
+    reads: &mut impl Reads,
+    id: SessionId,
+    settings: &Settings,
+    seen: impl Fn(SessionId) -> Option<Timestamp>,
+) -> Result<Option<Authenticated>, db::Error> {
+    let now = reads.now();
+    let Some(store::Found { session, .. }) = store::find_staffs_by_id(reads.db(), id).await? else {
+        return Ok(None);
+    };
+    let last = seen(id);
+    let alive = session.alive(now, last, settings);
+    Ok(alive.filter(|opener| opener.pending.is_empty() && opener.rights.has(Permission::AccountsLoginAs)))
 }
 
 /// The password was right and a second factor is enrolled: gives the token by which the factor is answered.
@@ -191,7 +269,8 @@ pub async fn challenge(cx: &mut Cx, login: &Login, client: &Client) -> Result<St
     }
     let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(CHALLENGE);
-    store::insert(cx, id, &token.hash(), login, State::Challenge, &[], expires_at, client).await?;
+    let new = store::New::of(login, State::Challenge, expires_at, client);
+    store::insert(cx, id, &token.hash(), new).await?;
     cx.emit(SessionChallenged { audience: login.audience, login_id: login.id }).await?;
     Ok(Started { session: id, token, pending: Vec::new(), expires_at })
 }
@@ -227,7 +306,13 @@ pub async fn start(
     let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(settings.session(login.audience).absolute);
     let state = if pending.is_empty() { State::Full } else { State::Restricted };
-    store::insert(cx, id, &token.hash(), login, state, &pending, expires_at, client).await?;
+    // Where there is nothing to choose, nothing is asked.
+    let account = match login.audience {
+        Audience::Staff => None,
+        Audience::User => store::only_account(cx, login.id.of_user()).await?,
+    };
+    let new = store::New { pending: &pending, account, ..store::New::of(login, state, expires_at, client) };
+    store::insert(cx, id, &token.hash(), new).await?;
     let new_address = limits::came_in(cx, login.id, client.address).await?;
     let event = SessionStarted {
         session_id: id,
@@ -259,6 +344,59 @@ async fn pending(cx: &mut Cx, login: &Login, settings: &Settings) -> Result<Vec<
         pending.push(Pending::EnrolSecondFactor);
     }
     Ok(pending)
+}
+
+/// Starts a session of an admin who comes in as a user, for that account alone, and for no longer than the admin's own.
+pub(crate) async fn start_as(
+    cx: &mut Cx,
+    login: &Login,
+    opener: &Authenticated,
+    account: AccountId,
+    client: &Client,
+) -> Result<Started, db::Error> {
+    let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
+    let expires_at = opener.expires_at;
+    let new = store::New {
+        account: Some(account),
+        opened_by: Some(opener.session),
+        ..store::New::of(login, State::Full, expires_at, client)
+    };
+    store::insert(cx, id, &token.hash(), new).await?;
+    Ok(Started { session: id, token, pending: Vec::new(), expires_at })
+}
+
+/// Says that an admin came in as the user.
+pub(crate) async fn tell_started_as(
+    cx: &mut Cx,
+    login: &Login,
+    session: SessionId,
+    mail: Mail,
+) -> Result<(), db::Error> {
+    let event = SessionStarted {
+        session_id: session,
+        audience: login.audience,
+        login_id: login.id,
+        method: Method::LoginAs.as_str(),
+        new_address: false,
+    };
+    cx.emit_and_mail(event, mail).await?;
+    Ok(())
+}
+
+/// Lets a session act for an account that its user is on and that is open, under a new token. None if the session is over
+/// or another one renewed it; see [`renew`].
+pub async fn choose(
+    cx: &mut Cx,
+    session: &Authenticated,
+    token: &TokenHash,
+    account: AccountId,
+    settings: &Settings,
+) -> Result<Option<Started>, db::Error> {
+    let Some(started) = renew(cx, session, token, settings).await? else { return Ok(None) };
+    store::set_account(cx, session.session, account).await?;
+    let user = session.user();
+    cx.emit(AccountChosen { account_id: account, user_id: user, session_id: session.session }).await?;
+    Ok(Some(started))
 }
 
 /// Gives a session a new token after something changed about what it may, and looks again at what is still to be done.

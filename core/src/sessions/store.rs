@@ -1,8 +1,9 @@
-use super::{Authenticated, Client, Listed, Pending, State};
+use super::{Authenticated, Client, Listed, OnAccount, Pending, State};
 use crate::{
+    accounts::AccountPermissions,
     cx::{Cx, Reads},
     db::{self, Arg, Conn, Sql},
-    ids::{LoginId, RoleId, SessionId},
+    ids::{AccountId, LoginId, RoleId, SessionId, UserId},
     logins::{Audience, Login},
     on,
     page::{PageColumns, PageRequest},
@@ -18,7 +19,7 @@ struct Row {
     pending: String,
     created_at: Timestamp,
     last_seen_at: Timestamp,
-    expires_at: Timestamp,
+    pub(super) expires_at: Timestamp,
     confirmed_at: Timestamp,
 }
 
@@ -39,7 +40,55 @@ const STAFFS: &str =
      FROM sessions e JOIN logins l ON l.id = e.login_id JOIN staff s ON s.id = l.id JOIN roles r ON r.id = s.role_id
      WHERE e.audience = 'staff' AND e.state <> 'challenge' AND NOT l.disabled";
 
+/// A session as its row has it: whether it still lives is not looked at yet.
+pub(super) struct Found {
+    pub(super) session: Authenticated,
+    /// The admin's session that it ends with.
+    pub(super) opened_by: Option<SessionId>,
+}
+
+#[derive(sqlx::FromRow)]
+struct UserRow {
+    #[sqlx(flatten)]
+    session: Row,
+    opened_by: Option<SessionId>,
+    account_id: Option<AccountId>,
+    owner_id: Option<UserId>,
+    everything: Option<bool>,
+    permissions: Option<String>,
+}
+
+/// The same for users: an account counts as long as they are on it and it is open.
+const USERS: &str =
+    "SELECT e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at, e.opened_by,
+        m.account_id, a.owner_id, m.everything, m.permissions
+     FROM sessions e JOIN logins l ON l.id = e.login_id
+     LEFT JOIN accounts a ON a.id = e.account_id AND a.status <> 'closed'
+     LEFT JOIN account_users m ON m.account_id = a.id AND m.user_id = e.login_id
+     WHERE e.audience = 'user' AND e.state <> 'challenge' AND NOT l.disabled";
+
+impl UserRow {
+    fn found(self) -> Found {
+        let none = Rights { everything: false, permissions: PermissionSet::NONE };
+        let user = self.session.login_id.of_user();
+        let account = self.account_id.map(|account| OnAccount {
+            account,
+            is_owner: self.owner_id == Some(user),
+            permissions: AccountPermissions::from_columns(
+                self.everything.unwrap_or_default(),
+                self.permissions.as_deref().unwrap_or_default(),
+            ),
+        });
+        let session = Authenticated { account, ..authenticated(self.session, Audience::User, none) };
+        Found { session, opened_by: self.opened_by }
+    }
+}
+
 impl StaffRow {
+    fn found(self) -> Found {
+        Found { session: self.authenticated(), opened_by: None }
+    }
+
     fn authenticated(self) -> Authenticated {
         let rights = Rights::from_columns(self.everything, &self.permissions);
         let (role, records_per_page) = (Some(self.role_id), self.records_per_page);
@@ -51,6 +100,8 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
     Authenticated {
         role: None,
         records_per_page: None,
+        account: None,
+        opened_by: None,
         session: row.id,
         audience,
         login: row.login_id,
@@ -63,32 +114,51 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
     }
 }
 
-pub(super) async fn find_staffs(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {
+pub(super) async fn find_staffs(db: Conn<'_>, token: &TokenHash) -> Result<Option<Found>, db::Error> {
     const SQL: &str = const_format::concatcp!(STAFFS, " AND e.token_hash = $1");
     let row: Option<StaffRow> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
-    Ok(row.map(StaffRow::authenticated))
+    Ok(row.map(StaffRow::found))
 }
 
-pub(super) async fn find_staffs_by_id(
-    db: Conn<'_>,
-    id: SessionId,
-) -> Result<Option<Authenticated>, db::Error> {
+pub(super) async fn find_staffs_by_id(db: Conn<'_>, id: SessionId) -> Result<Option<Found>, db::Error> {
     const SQL: &str = const_format::concatcp!(STAFFS, " AND e.id = $1");
     let row: Option<StaffRow> = on!(db, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
-    Ok(row.map(StaffRow::authenticated))
+    Ok(row.map(StaffRow::found))
 }
 
-pub(super) async fn find_users(db: Conn<'_>, token: &TokenHash) -> Result<Option<Authenticated>, db::Error> {
-    let row: Option<Row> = on!(db, conn => {
+pub(super) async fn find_users(db: Conn<'_>, token: &TokenHash) -> Result<Option<Found>, db::Error> {
+    const SQL: &str = const_format::concatcp!(USERS, " AND e.token_hash = $1");
+    let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
+    Ok(row.map(UserRow::found))
+}
+
+pub(super) async fn find_users_by_id(db: Conn<'_>, id: SessionId) -> Result<Option<Found>, db::Error> {
+    const SQL: &str = const_format::concatcp!(USERS, " AND e.id = $1");
+    let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(id).fetch_optional(conn).await)?;
+    Ok(row.map(UserRow::found))
+}
+
+/// The one account that a user can act for, if there is exactly one.
+pub(super) async fn only_account(cx: &mut Cx, user: UserId) -> Result<Option<AccountId>, db::Error> {
+    let rows: Vec<(AccountId,)> = on!(cx.db(), conn => {
         sqlx::query_as(
-            "SELECT e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at
-             FROM sessions e JOIN logins l ON l.id = e.login_id
-             WHERE e.token_hash = $1 AND e.audience = 'user' AND e.state <> 'challenge' AND NOT l.disabled",
+            "SELECT m.account_id FROM account_users m JOIN accounts a ON a.id = m.account_id
+             WHERE m.user_id = $1 AND a.status <> 'closed' LIMIT 2",
         )
-        .bind(token).fetch_optional(conn).await
+        .bind(user).fetch_all(conn).await
     })?;
-    let none = Rights { everything: false, permissions: PermissionSet::NONE };
-    Ok(row.map(|row| authenticated(row, Audience::User, none)))
+    Ok(match rows.as_slice() {
+        [(account,)] => Some(*account),
+        _ => None,
+    })
+}
+
+pub(super) async fn set_account(cx: &mut Cx, id: SessionId, account: AccountId) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE sessions SET account_id = $2 WHERE id = $1").bind(id).bind(account)
+            .execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
 }
 
 pub(super) async fn find_challenge(
@@ -110,27 +180,42 @@ fn words(pending: &[Pending]) -> String {
     pending.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(" ")
 }
 
-#[expect(clippy::too_many_arguments, reason = "a row's columns")]
+/// A session that is to be.
+pub(super) struct New<'a> {
+    pub(super) login: &'a Login,
+    pub(super) state: State,
+    pub(super) pending: &'a [Pending],
+    pub(super) expires_at: Timestamp,
+    pub(super) client: &'a Client,
+    pub(super) account: Option<AccountId>,
+    pub(super) opened_by: Option<SessionId>,
+}
+
+impl<'a> New<'a> {
+    pub(super) fn of(login: &'a Login, state: State, expires_at: Timestamp, client: &'a Client) -> Self {
+        Self { login, state, pending: &[], expires_at, client, account: None, opened_by: None }
+    }
+}
+
 pub(super) async fn insert(
     cx: &mut Cx,
     id: SessionId,
     token: &TokenHash,
-    login: &Login,
-    state: State,
-    pending: &[Pending],
-    expires_at: Timestamp,
-    client: &Client,
+    new: New<'_>,
 ) -> Result<(), db::Error> {
     let now = cx.now();
-    let address = client.address.map(|address| address.to_string());
+    let address = new.client.address.map(|address| address.to_string());
+    // Whoever opened a session as somebody else has not given that one's password.
+    let confirmed_at = if new.opened_by.is_some() { Timestamp::from_millis(0) } else { now };
     on!(cx.db(), conn => {
         sqlx::query(
             "INSERT INTO sessions (id, token_hash, audience, state, pending, login_id, created_at, last_seen_at, expires_at,
-                confirmed_at, address, client)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $7, $9, $10)",
+                confirmed_at, address, client, account_id, opened_by)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13)",
         )
-        .bind(id).bind(token).bind(login.audience).bind(state).bind(words(pending)).bind(login.id).bind(now)
-        .bind(expires_at).bind(address).bind(client.short_name())
+        .bind(id).bind(token).bind(new.login.audience).bind(new.state).bind(words(new.pending)).bind(new.login.id).bind(now)
+        .bind(new.expires_at).bind(confirmed_at).bind(address).bind(new.client.short_name()).bind(new.account)
+        .bind(new.opened_by)
         .execute(conn).await.map(|_| ())
     })?;
     Ok(())

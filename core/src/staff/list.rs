@@ -65,7 +65,7 @@ impl Entry {
     fn key(&self) -> (Timestamp, uuid::Uuid) {
         match self {
             Self::Member(staff) => (staff.created_at, staff.id.into()),
-            Self::Invited(invitation) => (invitation.created_at, invitation.id.into()),
+            Self::Invited(invitation) => (invitation.dates.created_at, invitation.id.into()),
         }
     }
 }

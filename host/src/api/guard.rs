@@ -11,9 +11,11 @@ use axum::{
 };
 use data_encoding::BASE64;
 use frontdesk_core::{
+    accounts::AccountPermissions,
     api_access::{self, Program},
     authority::Authority,
     cx::{Actor, Caller, Cx, Reads},
+    ids::AccountId,
     invalid::fold,
     limits::{self, Attempt, Refused, Step},
     logins::{self, Login},
@@ -29,13 +31,18 @@ use super::{
     cors,
     outermost::RequestId,
     problem::{Code, Problem},
-    routes::{Audience, Op},
+    routes::{Audience, Needs, Op},
     tokens::SessionKind,
 };
 use crate::App;
 
-/// The cookie of a staff session. `__Host-` binds it to this host, to HTTPS and to `/` (RFC 6265bis, section 4.1.3.2).
-pub(super) const STAFF_COOKIE: &str = "__Host-frontdesk-admin";
+/// The cookie of a session. `__Host-` binds it to this host, to HTTPS and to `/` (RFC 6265bis, section 4.1.3.2).
+pub(super) const fn cookie_of(audience: logins::Audience) -> &'static str {
+    match audience {
+        logins::Audience::Staff => "__Host-frontdesk-admin",
+        logins::Audience::User => "__Host-frontdesk-client",
+    }
+}
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -73,10 +80,12 @@ pub(super) struct By {
 struct Admitted {
     operation: &'static str,
     permission: Option<Permission>,
+    needs: Needs,
+    as_another: bool,
     despite: &'static [Pending],
 }
 
-/// A member of staff with a live session: for what is one's own, like that session.
+/// A member of staff, or a user, with a live session: for what is one's own, like that session.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
     caller: Caller,
@@ -89,6 +98,20 @@ pub(super) struct Member {
     pub client: Client,
 }
 
+/// A user whose session acts for an account, and may there what the operation needs.
+#[derive(Clone, Debug)]
+pub(super) struct OnAccount {
+    pub member: Member,
+    pub account: AccountId,
+    pub permissions: AccountPermissions,
+    pub is_owner: bool,
+}
+
+/// Whoever calls an operation that asks for no login and may have one, as a user. A session that is over is a problem,
+/// rather than none: whoever sends one means to be somebody.
+#[derive(Clone, Debug)]
+pub(super) struct MaybeUser(pub Result<Option<Member>, Problem>);
+
 /// A session's token as a request carried it.
 #[derive(Clone, Debug)]
 pub(super) struct Presented {
@@ -98,9 +121,15 @@ pub(super) struct Presented {
 
 impl Guest {
     /// An attempt of this caller's to log in as `name`, which may be somebody's.
-    pub(super) fn attempt(&self, name: &str, login: Option<&Login>, step: Step) -> Attempt {
+    pub(super) fn attempt(
+        &self,
+        audience: logins::Audience,
+        name: &str,
+        login: Option<&Login>,
+        step: Step,
+    ) -> Attempt {
         Attempt {
-            audience: logins::Audience::Staff,
+            audience,
             name: fold(name.trim()),
             login: login.map(|login| login.id),
             step,
@@ -118,7 +147,7 @@ pub(super) async fn refuse_banned(
     guest: &Guest,
     audience: logins::Audience,
 ) -> Result<(), Problem> {
-    let attempt = Attempt { audience, ..guest.attempt("", None, Step::Password) };
+    let attempt = guest.attempt(audience, "", None, Step::Password);
     match limits::check(reads, settings, &attempt).await {
         Err(Refused::TooMany { .. }) => Ok(()),
         other => Ok(other?),
@@ -126,6 +155,11 @@ pub(super) async fn refuse_banned(
 }
 
 impl By {
+    /// The session of whoever calls; programs have none.
+    pub(super) fn session(&self) -> Result<&Authenticated, Problem> {
+        self.session.as_deref().ok_or_else(|| Problem::operation_not_allowed(self.admitted.operation))
+    }
+
     /// A unit of work, for whoever still may.
     pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
         let mut cx = app.begin(self.caller.clone()).await?;
@@ -141,6 +175,11 @@ impl By {
 }
 
 impl Admitted {
+    fn to(op: &Op) -> Self {
+        let Op { id: operation, permission, needs, as_another, despite, .. } = *op;
+        Self { operation, permission, needs, as_another, despite }
+    }
+
     /// Whether the session still is one, and permits this.
     async fn check_session(
         self,
@@ -148,17 +187,44 @@ impl Admitted {
         cx: &mut Cx,
         session: Option<&Authenticated>,
     ) -> Result<(), Problem> {
-        let session = session.ok_or_else(login_required)?;
-        let last = app.seen().last(session.session);
-        let found = sessions::again(cx, session, &app.settings(), last).await?;
-        self.check(&found.ok_or_else(login_required)?)
+        let required = |audience| move || login_required(audience);
+        let session = session.ok_or_else(required(logins::Audience::Staff))?;
+        let found = sessions::again(cx, session, &app.settings(), |id| app.seen().last(id)).await?;
+        let found = found.ok_or_else(required(session.audience))?;
+        // What was meant for one account must not be done to another.
+        if self.needs != Needs::Nothing
+            && found.account.map(|on| on.account) != session.account.map(|on| on.account)
+        {
+            return Err(account_choice_required());
+        }
+        self.check(&found)
     }
 
     fn check(self, session: &Authenticated) -> Result<(), Problem> {
+        if session.opened_by.is_some() && !self.as_another {
+            return Err(login_as_refused());
+        }
         refuse_pending(self.despite, session)?;
+        self.check_account(session)?;
         match self.permission {
             Some(needed) if !session.rights.has(needed) => Err(Problem::permission(needed)),
             _ => Ok(()),
+        }
+    }
+
+    /// User, account, its state and what the user may there: one look-up has brought them all, see
+    /// [`sessions::authenticate`].
+    fn check_account(self, session: &Authenticated) -> Result<(), Problem> {
+        if self.needs == Needs::Nothing {
+            return Ok(());
+        }
+        let on = session.account.ok_or_else(account_choice_required)?;
+        match self.needs {
+            Needs::Nothing | Needs::Account => Ok(()),
+            Needs::Permission(needed) if on.permissions.has(needed) => Ok(()),
+            Needs::Permission(needed) => Err(Problem::account_permission(needed, on.permissions)),
+            Needs::Ownership if on.is_owner => Ok(()),
+            Needs::Ownership => Err(Problem::owner_required(on.permissions)),
         }
     }
 
@@ -189,7 +255,7 @@ impl Member {
     }
 
     pub(super) fn presented(&self) -> Result<&Presented, Problem> {
-        self.presented.as_ref().ok_or_else(login_required)
+        self.presented.as_ref().ok_or_else(|| login_required(self.session.audience))
     }
 
     /// An attempt of this caller's to prove once more who they are.
@@ -214,35 +280,53 @@ pub(super) async fn admit(app: &App, op: &Op, mut request: Request, next: Next) 
 }
 
 async fn check(app: &App, op: &Op, request: &mut Request) -> Result<(), Problem> {
-    if op.audience == Audience::Public {
-        return refuse_other_sites(app, request);
-    }
-    let admitted = Admitted { operation: op.id, permission: op.permission, despite: op.despite };
+    let audience = match op.audience {
+        Audience::Public => {
+            request.extensions_mut().insert(Admitted::to(op));
+            return refuse_other_sites(app, request);
+        }
+        Audience::Staff => logins::Audience::Staff,
+        Audience::User => logins::Audience::User,
+    };
+    let admitted = Admitted::to(op);
     request.extensions_mut().insert(admitted);
     if let Some(eyes) = request.extensions().get::<InProcess>().cloned() {
         return check_in_process(op, request, eyes);
     }
-    if let Some(given) = credential(request.headers()) {
+    if audience == logins::Audience::Staff
+        && let Some(given) = credential(request.headers())
+    {
         return check_program(app, admitted, request, given).await;
     }
-    let (token, kind) = presented(app, request)?.ok_or_else(login_required)?;
-    let mut view = app.read().await?;
-    let now = app.now();
-    let (settings, hash) = (app.settings(), token.hash());
-    let audience = logins::Audience::Staff;
-    let found =
-        sessions::authenticate(&mut view, audience, &hash, &settings, |id| app.seen().last(id)).await?;
-    // Back to the pool before the handler asks it for another.
-    drop(view);
-    let session = found.ok_or_else(login_required)?;
-    app.seen().note(&session, now, settings.session(audience).idle);
+    let (parts, required) = ((request.headers(), request.method()), || login_required(audience));
+    let (token, kind) = presented(app, parts, audience)?.ok_or_else(required)?;
+    let session = authenticate(app, audience, &token).await?.ok_or_else(required)?;
     admitted.check(&session)?;
     if op.confirmation {
-        refuse_unconfirmed(&session, now)?;
+        refuse_unconfirmed(&session, app.now())?;
     }
     request.extensions_mut().insert(Arc::new(session));
-    request.extensions_mut().insert(Presented { token: hash, kind });
+    request.extensions_mut().insert(Presented { token: token.hash(), kind });
     Ok(())
+}
+
+/// The session of a token, which is used by this.
+async fn authenticate(
+    app: &App,
+    audience: logins::Audience,
+    token: &Token,
+) -> Result<Option<Authenticated>, Problem> {
+    let settings = app.settings();
+    // The connection is back in the pool before the handler asks it for another.
+    let found = {
+        let mut view = app.read().await?;
+        sessions::authenticate(&mut view, audience, &token.hash(), &settings, |id| app.seen().last(id))
+            .await?
+    };
+    if let Some(session) = &found {
+        app.seen().note(session, app.now(), settings.session(audience).idle);
+    }
+    Ok(found)
 }
 
 /// What is sensitive wants the password given within ten minutes.
@@ -250,8 +334,10 @@ pub(super) fn refuse_unconfirmed(session: &Authenticated, now: Timestamp) -> Res
     if session.is_confirmed(now) {
         return Ok(());
     }
-    let detail =
-        "The last time was more than ten minutes ago: POST /v1/admin/session/confirm, then send this again.";
+    let detail = format!(
+        "The last time was more than ten minutes ago: POST {}/session/confirm, then send this again.",
+        surface(session.audience)
+    );
     Err(Problem::with_detail(Code::ConfirmationRequired, detail))
 }
 
@@ -320,7 +406,7 @@ fn credential_refused() -> Problem {
 fn refuse_pending(despite: &[Pending], session: &Authenticated) -> Result<(), Problem> {
     match session.pending.first() {
         Some(first) if !session.pending.iter().any(|pending| despite.contains(pending)) => {
-            Err(Problem::pending(*first))
+            Err(Problem::pending(*first, surface(session.audience)))
         }
         _ => Ok(()),
     }
@@ -328,7 +414,7 @@ fn refuse_pending(despite: &[Pending], session: &Authenticated) -> Result<(), Pr
 
 fn check_in_process(op: &Op, request: &mut Request, eyes: InProcess) -> Result<(), Problem> {
     // What needs no permission is the caller's own: their session, their dashboard, which draws this very widget.
-    let needed = op.permission.ok_or_else(login_required)?;
+    let needed = op.permission.ok_or_else(|| login_required(logins::Audience::Staff))?;
     let may = match &eyes {
         InProcess::Widget(permission) => *permission == Some(needed),
         InProcess::Viewer(session) => session.rights.has(needed),
@@ -342,26 +428,50 @@ fn check_in_process(op: &Op, request: &mut Request, eyes: InProcess) -> Result<(
     Ok(())
 }
 
-fn login_required() -> Problem {
-    let detail = "POST /v1/admin/session gives a token; send it as Authorization: Bearer TOKEN.";
+/// Where the operations of an audience are.
+pub(super) const fn surface(audience: logins::Audience) -> &'static str {
+    match audience {
+        logins::Audience::Staff => "/v1/admin",
+        logins::Audience::User => "/v1/client",
+    }
+}
+
+fn login_required(audience: logins::Audience) -> Problem {
+    let surface = surface(audience);
+    let detail = format!("POST {surface}/session gives a token; send it as Authorization: Bearer TOKEN.");
     Problem::with_detail(Code::LoginRequired, detail)
 }
 
+fn account_choice_required() -> Problem {
+    let detail =
+        "GET /v1/client/accounts lists yours; choose an open one with POST /v1/client/session/account.";
+    Problem::with_detail(Code::AccountChoiceRequired, detail)
+}
+
+fn login_as_refused() -> Problem {
+    let detail =
+        "You came in as this user. How they log in, and who is on the account, only they themselves change.";
+    Problem::with_detail(Code::LoginAsRefused, detail)
+}
+
 /// The session token of a request: the header's, else the cookie's.
-fn presented(app: &App, request: &Request) -> Result<Option<(Token, SessionKind)>, Problem> {
-    let headers = request.headers();
+fn presented(
+    app: &App,
+    (headers, method): (&HeaderMap, &Method),
+    audience: logins::Audience,
+) -> Result<Option<(Token, SessionKind)>, Problem> {
     if let Some(value) = headers.get(header::AUTHORIZATION) {
         let text = value.to_str().unwrap_or_default();
         let bearer = text.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let token = bearer.and_then(|(_, token)| Token::parse(token.trim()));
         return Ok(token.map(|token| (token, SessionKind::Token)));
     }
-    let Some(token) = cookie(headers, STAFF_COOKIE) else { return Ok(None) };
-    if !is_safe(request.method()) && !same_origin(headers, &app.public_url().origin()) {
+    let Some(token) = cookie(headers, cookie_of(audience)) else { return Ok(None) };
+    if !is_safe(method) && !same_origin(headers, &app.public_url().origin()) {
         let detail = "A change by cookie must come from a page of this service: its Origin is public_url's.";
         return Err(Problem::with_detail(Code::OriginRefused, detail));
     }
-    Ok(Token::parse(token).map(|token| (token, SessionKind::Cookie)))
+    Ok(Token::parse(token).map(|token| (token, SessionKind::Cookie(audience))))
 }
 
 /// Whether a method changes nothing (RFC 9110, section 9.2.1).
@@ -428,29 +538,70 @@ impl<S: Send + Sync> FromRequestParts<S> for Member {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let session = parts.extensions.get::<Arc<Authenticated>>().cloned().ok_or_else(login_required)?;
+        let required = || login_required(logins::Audience::Staff);
+        let session = parts.extensions.get::<Arc<Authenticated>>().cloned().ok_or_else(required)?;
         let Guest { caller, countable, client } = Guest::from_request_parts(parts, state).await?;
         let presented = parts.extensions.get::<Presented>().cloned();
-        let caller = Caller { actor: Actor::Staff(session.staff()), ..caller };
-        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(login_required)?;
+        let caller = Caller { actor: session.actor(), ..caller };
+        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(required)?;
         Ok(Self { caller, admitted, countable, session, presented, client })
     }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for OnAccount {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let member = Member::from_request_parts(parts, state).await?;
+        let on = member.session.account.ok_or_else(account_choice_required)?;
+        Ok(Self { account: on.account, permissions: on.permissions, is_owner: on.is_owner, member })
+    }
+}
+
+impl FromRequestParts<App> for MaybeUser {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Self(maybe_user(parts, app).await))
+    }
+}
+
+async fn maybe_user(parts: &mut Parts, app: &App) -> Result<Option<Member>, Problem> {
+    let audience = logins::Audience::User;
+    let Some((token, kind)) = presented(app, (&parts.headers, &parts.method), audience)? else {
+        return match parts.headers.contains_key(header::AUTHORIZATION) {
+            true => Err(login_required(audience)),
+            false => Ok(None),
+        };
+    };
+    let session = match authenticate(app, audience, &token).await? {
+        Some(session) => session,
+        // A cookie comes along by itself.
+        None if matches!(kind, SessionKind::Cookie(_)) => return Ok(None),
+        None => return Err(login_required(audience)),
+    };
+    let admitted = *parts.extensions.get::<Admitted>().ok_or_else(|| login_required(audience))?;
+    admitted.check(&session)?;
+    parts.extensions.insert(Arc::new(session));
+    parts.extensions.insert(Presented { token: token.hash(), kind });
+    Ok(Some(Member::from_request_parts(parts, app).await?))
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for By {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let required = || login_required(logins::Audience::Staff);
         let Guest { caller, .. } = Guest::from_request_parts(parts, state).await?;
         let session = parts.extensions.get::<Arc<Authenticated>>().cloned();
         let (actor, authority) = if let Some(program) = parts.extensions.get::<Arc<Program>>() {
             let actor = Actor::Program(program.owner, program.credential);
             (actor, Authority::of_program(Arc::clone(program)))
         } else {
-            let session = session.as_deref().ok_or_else(login_required)?;
+            let session = session.as_deref().ok_or_else(required)?;
             (Actor::Staff(session.staff()), Authority::from(session))
         };
-        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(login_required)?;
+        let admitted = *parts.extensions.get::<Admitted>().ok_or_else(required)?;
         Ok(Self { caller: Caller { actor, ..caller }, authority, admitted, session })
     }
 }
@@ -458,3 +609,5 @@ impl<S: Send + Sync> FromRequestParts<S> for By {
 impl OperationInput for Guest {}
 impl OperationInput for By {}
 impl OperationInput for Member {}
+impl OperationInput for OnAccount {}
+impl OperationInput for MaybeUser {}

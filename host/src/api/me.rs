@@ -141,7 +141,7 @@ struct Me {
 
 /// What of second factors is enrolled.
 #[derive(Debug, Serialize, JsonSchema)]
-struct SecondFactorView {
+pub(super) struct SecondFactorView {
     totp: bool,
     security_keys: i64,
     recovery_codes_left: i64,
@@ -149,18 +149,24 @@ struct SecondFactorView {
     required: bool,
 }
 
-impl Me {
-    async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
-        let staff = staff::find(reads, member.session.staff()).await?.ok_or_else(gone)?;
+impl SecondFactorView {
+    pub(super) async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
         let login = own_login(reads, member).await?;
         let enrolled = second_factor::enrolled(reads, login.id).await?;
         let required = second_factor::is_required(reads, &login, &app.settings()).await?;
-        let second_factor = SecondFactorView {
+        Ok(Self {
             totp: enrolled.totp,
             security_keys: enrolled.security_keys,
             recovery_codes_left: enrolled.recovery_codes_left,
             required,
-        };
+        })
+    }
+}
+
+impl Me {
+    async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
+        let staff = staff::find(reads, member.session.staff()).await?.ok_or_else(gone)?;
+        let second_factor = SecondFactorView::read(app, member, reads).await?;
         Ok(Me { staff: StaffDetails::read(reads, staff, true).await?, second_factor })
     }
 }
@@ -224,7 +230,7 @@ async fn change(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ChangePassword {
+pub(super) struct ChangePassword {
     /// 15 to 256 characters, 8 at least where a second factor is enrolled; common ones and one's own names are refused.
     password: Password,
 }
@@ -287,7 +293,7 @@ async fn weigh(
     Ok(needs_factor)
 }
 
-async fn change_password(
+pub(super) async fn change_password(
     State(app): State<App>,
     member: Member,
     Json(body): Json<ChangePassword>,
@@ -309,7 +315,7 @@ async fn change_password(
 
 /// A seed, shown once. It counts from the first code on.
 #[derive(Debug, Serialize, JsonSchema)]
-struct TotpEnrolment {
+pub(super) struct TotpEnrolment {
     /// Base32, for typing in.
     secret: String,
     otpauth_url: String,
@@ -317,7 +323,10 @@ struct TotpEnrolment {
     qr_svg: String,
 }
 
-async fn begin_totp(State(app): State<App>, member: Member) -> Result<Json<TotpEnrolment>, Problem> {
+pub(super) async fn begin_totp(
+    State(app): State<App>,
+    member: Member,
+) -> Result<Json<TotpEnrolment>, Problem> {
     let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
     let company = app.company();
@@ -349,14 +358,14 @@ pub(super) fn shown(first: bool, codes: Option<RecoveryCodes>) -> Option<Vec<Str
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ConfirmTotp {
+pub(super) struct ConfirmTotp {
     /// Six digits, as the app shows them.
     code: String,
 }
 
 /// A second factor was enrolled. The session has a new token.
 #[derive(Debug, Serialize, JsonSchema)]
-struct TotpAdded {
+pub(super) struct TotpAdded {
     /// Shown once, with the first second factor: ten codes for whoever loses it.
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_codes: Option<Vec<String>>,
@@ -371,7 +380,7 @@ with_cookie! {
     TotpAdded: |answer| answer.new.take();
 }
 
-async fn confirm_totp(
+pub(super) async fn confirm_totp(
     State(app): State<App>,
     member: Member,
     Json(body): Json<ConfirmTotp>,
@@ -390,7 +399,7 @@ async fn confirm_totp(
     Ok(TotpAdded { recovery_codes: shown(first, codes), token, pending, new })
 }
 
-async fn remove_totp(State(app): State<App>, member: Member) -> Result<Renewed, Problem> {
+pub(super) async fn remove_totp(State(app): State<App>, member: Member) -> Result<Renewed, Problem> {
     let (settings, token) = (app.settings(), member.presented()?.token.clone());
     let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
@@ -402,11 +411,11 @@ async fn remove_totp(State(app): State<App>, member: Member) -> Result<Renewed, 
 
 /// Ten codes, shown once.
 #[derive(Debug, Serialize, JsonSchema)]
-struct RecoveryCodesView {
+pub(super) struct RecoveryCodesView {
     recovery_codes: Vec<String>,
 }
 
-async fn renew_recovery_codes(
+pub(super) async fn renew_recovery_codes(
     State(app): State<App>,
     member: Member,
 ) -> Result<Json<RecoveryCodesView>, Problem> {

@@ -1,10 +1,14 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
 mod account_groups;
+mod account_profile;
 mod api_credentials;
 mod api_roles;
 mod bans;
+mod client_accounts;
 mod client_address;
+mod client_me;
+mod client_session;
 mod contacts;
 mod cors;
 mod custom_fields;
@@ -42,6 +46,7 @@ use axum::{
     routing::get,
 };
 use bytes::Bytes;
+use frontdesk_core::logins::Audience;
 
 pub use problem::{Code, Problem};
 
@@ -71,6 +76,9 @@ pub fn router(app: App) -> Router {
         bans::routes,
         settings::routes,
         dashboard::routes,
+        client_session::routes,
+        client_me::routes,
+        client_accounts::routes,
     ]
     .into_iter()
     .fold(Routes::new(app.clone()), |routes, add| add(routes));
@@ -139,6 +147,9 @@ fn description(app: &App) -> OpenApi {
             "Bans",
             "Settings",
             "Dashboard",
+            "Client session",
+            "Client profile",
+            "Client accounts",
             "Service",
         ]
         .map(|name| Tag { name: name.into(), ..Tag::default() })
@@ -147,15 +158,23 @@ fn description(app: &App) -> OpenApi {
     };
     let components = document.components.get_or_insert_default();
     components.responses.insert("Problem".into(), aide::openapi::ReferenceOr::Item(problem::response()));
-    let session = scheme("The token of `POST /v1/admin/session`.");
-    let cookie = SecurityScheme::ApiKey {
-        location: aide::openapi::ApiKeyLocation::Cookie,
-        name: guard::STAFF_COOKIE.into(),
-        description: Some(
-            "The cookie of a login with `\"session\": \"cookie\"`; changes need our Origin.".into(),
-        ),
-        extensions: indexmap::IndexMap::default(),
+    let mut sessions = |name: &str, audience, surface: &str| {
+        let session = scheme(&format!("The token of `POST {surface}/session`."));
+        let cookie = SecurityScheme::ApiKey {
+            location: aide::openapi::ApiKeyLocation::Cookie,
+            name: guard::cookie_of(audience).into(),
+            description: Some(
+                "The cookie of a login with `\"session\": \"cookie\"`; changes need our Origin.".into(),
+            ),
+            extensions: indexmap::IndexMap::default(),
+        };
+        for (kind, scheme) in [("session", session), ("cookie", cookie)] {
+            let name = format!("{name}{kind}");
+            components.security_schemes.insert(name, aide::openapi::ReferenceOr::Item(scheme));
+        }
     };
+    sessions("", Audience::Staff, "/v1/admin");
+    sessions("client_", Audience::User, "/v1/client");
     let bearer = scheme("An API credential as `IDENTIFIER.SECRET`: the `token` of the answer that made it.");
     let basic = SecurityScheme::Http {
         scheme: "basic".into(),
@@ -165,7 +184,5 @@ fn description(app: &App) -> OpenApi {
     };
     components.security_schemes.insert("credential".into(), aide::openapi::ReferenceOr::Item(basic));
     components.security_schemes.insert("credential_bearer".into(), aide::openapi::ReferenceOr::Item(bearer));
-    components.security_schemes.insert("session".into(), aide::openapi::ReferenceOr::Item(session));
-    components.security_schemes.insert("cookie".into(), aide::openapi::ReferenceOr::Item(cookie));
     document
 }

@@ -12,11 +12,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
+    accounts::{self, AccountPermission, AccountPermissions},
     authority, db,
     invalid::{FieldError, Invalid},
     limits, password,
     roles::Permission,
     sessions::Pending,
+    users,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
@@ -61,6 +63,22 @@ codes! {
     LoginRefused 401 "login_refused" "The login or the password is wrong";
     /// The caller's role lacks a permission; the member `permission` names it.
     PermissionRequired 403 "permission_required" "Your role does not permit this";
+    /// There is no such user on the account.
+    NotOnAccount 404 "not_on_account" "The user is not on this account";
+    /// Closed accounts are shown, and nothing is done for them until they are reopened.
+    AccountClosed 409 "account_closed" "The account is closed";
+    /// They act for the account already.
+    OnAccountAlready 409 "on_account_already" "The user is on this account already";
+    /// The owner may everything and stays, until an admin makes another user the owner.
+    OwnerFixed 409 "owner_fixed" "The owner of an account is fixed";
+    /// A user is deleted only when on no account.
+    UserHasAccounts 409 "user_has_accounts" "The user is on an account";
+    /// What would be deleted is something else than what was shown.
+    PreviewOutdated 409 "preview_outdated" "Look at what would be deleted first";
+    /// The caller does not own the account.
+    OwnerRequired 403 "owner_required" "Only the account's owner may do this";
+    /// An admin who came in as a user wants to change how that user logs in, or who is on the account.
+    LoginAsRefused 403 "login_as_refused" "Not while you are here as somebody else";
     /// No API role of the program's lists the operation, or programs never call it.
     OperationNotAllowed 403 "operation_not_allowed" "This program may not call this operation";
     /// Staff do not log in from there, or the API credential does not work from there: `staff_networks` or its `networks`
@@ -92,6 +110,8 @@ codes! {
     MethodNotAllowed 405 "method_not_allowed" "This route has no such method";
     /// The invitation was accepted before.
     InvitationUsed 409 "invitation_used" "The invitation was accepted before";
+    /// The session acts for no account, or for one that is closed or that the user is no longer on.
+    AccountChoiceRequired 409 "account_choice_required" "Choose an account first";
     /// What is done to colleagues is not done to oneself.
     OwnLogin 409 "own_login" "This is your own login";
     /// It is the role that the caller has.
@@ -128,6 +148,8 @@ codes! {
     EmailTaken 409 "email_taken" "The email address is taken";
     /// The link to set a password was used, or another one was; or it expired, or was never made.
     ResetLinkDead 410 "reset_link_dead" "The link is no longer good";
+    /// A link that works once was used, is too old, or was never made.
+    LinkDead 410 "link_dead" "The link is no longer good";
     /// Seven days are over.
     InvitationExpired 410 "invitation_expired" "The invitation has expired";
     /// A newer link took its place.
@@ -159,7 +181,9 @@ codes! {
 pub struct Problem {
     code: Code,
     detail: Option<String>,
-    permission: Option<Permission>,
+    permission: Option<&'static str>,
+    /// What the user may on the account.
+    allowed: Option<AccountPermissions>,
     errors: Vec<FieldError>,
     /// When to come back.
     retry_after: Option<Duration>,
@@ -184,6 +208,9 @@ struct Document<'a> {
     /// The permission that is missing, with `permission_required`.
     #[serde(skip_serializing_if = "Option::is_none")]
     permission: Option<&'static str>,
+    /// What the user may do on the account instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_permissions: Option<Vec<AccountPermission>>,
     /// The fields that were refused, with `invalid`.
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     #[schemars(default)]
@@ -196,7 +223,15 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl Problem {
     pub fn new(code: Code) -> Self {
-        Self { code, detail: None, permission: None, errors: Vec::new(), retry_after: None, cause: None }
+        Self {
+            code,
+            detail: None,
+            permission: None,
+            allowed: None,
+            errors: Vec::new(),
+            retry_after: None,
+            cause: None,
+        }
     }
 
     pub fn with_detail(code: Code, detail: impl Into<String>) -> Self {
@@ -209,15 +244,36 @@ impl Problem {
             permission.slug(),
             permission.describe().label
         );
-        Self { permission: Some(permission), ..Self::with_detail(Code::PermissionRequired, detail) }
+        let permission = Some(permission.slug());
+        Self { permission, ..Self::with_detail(Code::PermissionRequired, detail) }
+    }
+
+    /// A user lacks a permission on the account.
+    pub(super) fn account_permission(needed: AccountPermission, allowed: AccountPermissions) -> Self {
+        let detail = format!(
+            "This needs the permission {needed} ({}) on the account. Its owner can give it.",
+            needed.describe().label
+        );
+        let (permission, allowed) = (Some(needed.as_str()), Some(allowed));
+        Self { permission, allowed, ..Self::with_detail(Code::PermissionRequired, detail) }
+    }
+
+    pub(super) fn owner_required(allowed: AccountPermissions) -> Self {
+        let detail = "Ask the owner of the account.";
+        Self { allowed: Some(allowed), ..Self::with_detail(Code::OwnerRequired, detail) }
     }
 
     /// The session is restricted until this is done.
-    pub(super) fn pending(pending: Pending) -> Self {
+    pub(super) fn pending(pending: Pending, surface: &str) -> Self {
         let detail = match pending {
-            Pending::ChangePassword => "PUT /v1/admin/me/password, then go on with the token it answers.",
-            Pending::EnrolSecondFactor => {
-                "POST /v1/admin/me/totp or /v1/admin/me/security-keys, confirm it, then go on with the token it answers."
+            Pending::ChangePassword => {
+                format!("PUT {surface}/me/password, then go on with the token it answers.")
+            }
+            Pending::EnrolSecondFactor => format!(
+                "POST {surface}/me/totp or {surface}/me/security-keys, confirm it, then go on with the token it answers."
+            ),
+            Pending::ChooseAccount => {
+                format!("POST {surface}/session/account, then go on with the token it answers.")
             }
         };
         Self::with_detail(Code::of_pending(pending), detail)
@@ -258,7 +314,8 @@ impl Problem {
             status: self.code.status(),
             detail: self.detail.as_deref(),
             code: self.code.name(),
-            permission: self.permission.map(Permission::slug),
+            permission: self.permission,
+            allowed_permissions: self.allowed.map(AccountPermissions::to_list),
             errors: &self.errors,
             request_id,
         };
@@ -326,6 +383,7 @@ impl Code {
         match pending {
             Pending::ChangePassword => Self::PasswordChangeRequired,
             Pending::EnrolSecondFactor => Self::SecondFactorRequired,
+            Pending::ChooseAccount => Self::AccountChoiceRequired,
         }
     }
 }
@@ -346,6 +404,79 @@ impl From<limits::Refused> for Problem {
             ),
             limits::Refused::TooMany { retry_after } => Self::too_many(retry_after),
             limits::Refused::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<accounts::Error> for Problem {
+    fn from(error: accounts::Error) -> Self {
+        use accounts::Error;
+        match error {
+            Error::Unknown => Self::with_detail(Code::NotFound, "There is no account with this id."),
+            Error::Closed => Self::with_detail(
+                Code::AccountClosed,
+                "An administrator can reopen it: POST /v1/admin/accounts/{id}/reopen.",
+            ),
+            Error::NotOnAccount => Self::with_detail(
+                Code::NotOnAccount,
+                "The account's users are listed under it; invite them, or put them on it, first.",
+            ),
+            Error::OnAccountAlready => Self::with_detail(
+                Code::OnAccountAlready,
+                "What they may do there is changed with PATCH on the account's user.",
+            ),
+            Error::OwnerFixed => Self::with_detail(
+                Code::OwnerFixed,
+                "An administrator makes another user the owner first: PUT /v1/admin/accounts/{id}/owner.",
+            ),
+            Error::OwnerOnly => {
+                Self::with_detail(Code::OwnerRequired, "Another user has become the account's owner.")
+            }
+            Error::NotPermitted => {
+                Self::with_detail(Code::PermissionRequired, "The permission was taken away in this moment.")
+            }
+            Error::UserDisabled => {
+                Self::with_detail(Code::LoginDisabled, "Enable the user first, or choose another one.")
+            }
+            Error::EmailUnverified => Self::with_detail(
+                Code::EmailUnverified,
+                "Nobody has proved whose this address is: give user_id if you know who it is, or send an invitation.",
+            ),
+            Error::PreviewOutdated => Self::with_detail(
+                Code::PreviewOutdated,
+                "GET …/deletion says what goes with the account; give its preview to DELETE.",
+            ),
+            Error::TurnedOff => Self::with_detail(
+                Code::TurnedOff,
+                "The setting client_user_management is off: staff look after who is on an account.",
+            ),
+            Error::Invalid(invalid) => invalid.into(),
+            Error::User(error) => error.into(),
+            Error::Db(error) => error.into(),
+        }
+    }
+}
+
+impl From<users::Error> for Problem {
+    fn from(error: users::Error) -> Self {
+        use users::Error;
+        match error {
+            Error::Unknown => Self::with_detail(Code::NotFound, "There is no such user."),
+            Error::Invalid(invalid) => invalid.into(),
+            Error::EmailTaken => {
+                Self::with_detail(Code::EmailTaken, "Every user has an address of their own.")
+            }
+            Error::HasAccounts => Self::with_detail(
+                Code::UserHasAccounts,
+                "Take them off their accounts first; where they are the owner, make another user the owner.",
+            ),
+            Error::TurnedOff => Self::with_detail(Code::TurnedOff, "The setting registration is off."),
+            Error::TooMany { retry_after } => Self::too_many(retry_after),
+            Error::LinkDead => Self::with_detail(
+                Code::LinkDead,
+                "It works once, for an hour, for the address it was sent to and whoever is logged in with that. Ask for a new one.",
+            ),
+            Error::Db(error) => error.into(),
         }
     }
 }

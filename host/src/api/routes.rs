@@ -17,6 +17,7 @@ use axum::{
     middleware::{Next, from_fn},
 };
 use frontdesk_core::{
+    accounts::AccountPermission,
     api_access::{Catalogue, Operation as ApiOperation},
     roles::Permission,
     sessions::Pending,
@@ -38,6 +39,20 @@ pub(super) enum Audience {
     /// Nobody's: whoever comes.
     Public,
     Staff,
+    User,
+}
+
+/// What an operation of users needs beside their session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// What is one's own.
+    Nothing,
+    /// That the session acts for an account.
+    Account,
+    /// And that the user may do this there.
+    Permission(AccountPermission),
+    /// And that the user owns it.
+    Ownership,
 }
 
 /// An operation: what it is called, and who may call it.
@@ -49,6 +64,12 @@ pub(super) struct Op {
     problems: &'static [Code],
     pub(super) audience: Audience,
     pub(super) permission: Option<Permission>,
+    /// Of users.
+    pub(super) needs: Needs,
+    /// Never a program's, though it needs a permission.
+    for_people: bool,
+    /// Whether an admin may do it who came in as the user.
+    pub(super) as_another: bool,
     pub(super) confirmation: bool,
     /// What may be pending while it works all the same.
     pub(super) despite: &'static [Pending],
@@ -64,6 +85,9 @@ impl Op {
             problems: &[],
             audience: Audience::Public,
             permission: None,
+            needs: Needs::Nothing,
+            for_people: false,
+            as_another: true,
             confirmation: false,
             despite: &[],
         }
@@ -77,6 +101,26 @@ impl Op {
         permission: Option<Permission>,
     ) -> Self {
         Self { audience: Audience::Staff, permission, ..Self::public(id, tag, summary) }
+    }
+
+    /// An operation for users.
+    pub(super) const fn client(
+        id: &'static str,
+        tag: &'static str,
+        summary: &'static str,
+        needs: Needs,
+    ) -> Self {
+        Self { audience: Audience::User, needs, ..Self::public(id, tag, summary) }
+    }
+
+    /// Never a program's: it is bound to the caller's session.
+    pub(super) const fn for_people(self) -> Self {
+        Self { for_people: true, ..self }
+    }
+
+    /// Not for an admin who came in as the user: how they log in, and who is on the account, is theirs alone.
+    pub(super) const fn not_as_another(self) -> Self {
+        Self { as_another: false, ..self }
     }
 
     /// Asks for the password again if it was last given more than ten minutes ago.
@@ -115,8 +159,22 @@ impl Op {
             // Programs are told that they cannot call it, or why not now.
             codes.extend([Code::CredentialRefused, Code::AddressNotAllowed, Code::TooManyAttempts]);
             codes.push(Code::OperationNotAllowed);
-            let refused = Pending::ALL.iter().filter(|pending| !self.despite.contains(pending));
-            codes.extend(refused.map(|pending| Code::of_pending(*pending)));
+        }
+        if self.audience == Audience::User {
+            codes.push(Code::LoginRequired);
+        }
+        if self.audience != Audience::Public {
+            let stored = Pending::STORED.iter().filter(|pending| !self.despite.contains(pending));
+            codes.extend(stored.map(|pending| Code::of_pending(*pending)));
+        }
+        match self.needs {
+            Needs::Nothing => {}
+            Needs::Account => codes.push(Code::AccountChoiceRequired),
+            Needs::Permission(_) => codes.extend([Code::AccountChoiceRequired, Code::PermissionRequired]),
+            Needs::Ownership => codes.extend([Code::AccountChoiceRequired, Code::OwnerRequired]),
+        }
+        if !self.as_another {
+            codes.push(Code::LoginAsRefused);
         }
         if self.permission.is_some() {
             codes.push(Code::PermissionRequired);
@@ -131,7 +189,7 @@ impl Op {
 
     /// As an API role can list it: what needs no permission is one's own, and no program's.
     fn for_programs(&self) -> Option<ApiOperation> {
-        let permission = self.permission.filter(|_| self.audience == Audience::Staff)?;
+        let permission = self.permission.filter(|_| self.audience == Audience::Staff && !self.for_people)?;
         Some(ApiOperation { id: self.id, group: self.tag, summary: self.summary, permission })
     }
 
@@ -147,10 +205,19 @@ impl Op {
         let audience = match self.audience {
             Audience::Public => "public",
             Audience::Staff => "staff",
+            Audience::User => "client",
+        };
+        let account = match self.needs {
+            Needs::Nothing => None,
+            Needs::Account => Some("any"),
+            Needs::Permission(permission) => Some(permission.as_str()),
+            Needs::Ownership => Some("owner"),
         };
         let extension = json!({
             "audience": audience,
             "permission": self.permission.map(Permission::slug),
+            "account": account,
+            "as_another": self.as_another,
             "confirmation": self.confirmation,
             "api": self.for_programs().is_some(),
             "despite": self.despite.iter().map(|pending| pending.as_str()).collect::<Vec<_>>(),
@@ -160,6 +227,9 @@ impl Op {
         let operation = match self.audience {
             Audience::Public => operation,
             Audience::Staff => operation.security_requirement("session").security_requirement("cookie"),
+            Audience::User => {
+                operation.security_requirement("client_session").security_requirement("client_cookie")
+            }
         };
         match self.for_programs() {
             Some(_) => operation.security_requirement("credential").security_requirement("credential_bearer"),
@@ -205,7 +275,7 @@ impl Routes {
         // Whoever is not known yet sends no more than a form.
         let most = match op.audience {
             Audience::Public => app.config().limits.body.min(PUBLIC_BODY),
-            Audience::Staff => app.config().limits.body,
+            Audience::Staff | Audience::User => app.config().limits.body,
         };
         let method = method.layer(DefaultBodyLimit::max(most));
         // Around the handler, so before its extractors: the body of a stranger is never read.

@@ -124,23 +124,26 @@ impl From<SecurityKey> for SecurityKeyView {
 
 /// All of them.
 #[derive(Debug, Serialize, JsonSchema)]
-struct SecurityKeys {
+pub(super) struct SecurityKeys {
     items: Vec<SecurityKeyView>,
 }
 
-async fn list(State(app): State<App>, member: Member) -> Result<Json<SecurityKeys>, Problem> {
+pub(super) async fn list(State(app): State<App>, member: Member) -> Result<Json<SecurityKeys>, Problem> {
     let keys = keys::list(&mut app.read().await?, member.session.login).await?;
     Ok(Json(SecurityKeys { items: keys.into_iter().map(SecurityKeyView::from).collect() }))
 }
 
 /// What a browser needs to ask a security key.
 #[derive(Debug, Serialize, JsonSchema)]
-struct SecurityKeyOptions {
+pub(super) struct SecurityKeyOptions {
     /// For `navigator.credentials.create()`, its binary parts in base64url; five minutes.
     options: Value,
 }
 
-async fn begin(State(app): State<App>, member: Member) -> Result<Json<SecurityKeyOptions>, Problem> {
+pub(super) async fn begin(
+    State(app): State<App>,
+    member: Member,
+) -> Result<Json<SecurityKeyOptions>, Problem> {
     let relying_party = relying_party(&app)?;
     let mut cx = member.begin(&app).await?;
     let login = own_login(&mut cx, &member).await?;
@@ -152,7 +155,7 @@ async fn begin(State(app): State<App>, member: Member) -> Result<Json<SecurityKe
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ConfirmSecurityKey {
+pub(super) struct ConfirmSecurityKey {
     /// What to call it, 100 characters at most.
     name: String,
     /// What `navigator.credentials.create()` gave, as JSON.
@@ -161,7 +164,7 @@ struct ConfirmSecurityKey {
 
 /// A security key was registered. The session has a new token.
 #[derive(Debug, Serialize, JsonSchema)]
-struct SecurityKeyAdded {
+pub(super) struct SecurityKeyAdded {
     key: SecurityKeyView,
     /// Shown once, with the first second factor: ten codes for whoever loses it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -181,7 +184,7 @@ fn key_name(text: &str) -> Result<String, Problem> {
     person_name(text).map_err(|(code, message)| Invalid::one("name", code, message).into())
 }
 
-async fn confirm(
+pub(super) async fn confirm(
     State(app): State<App>,
     member: Member,
     Json(body): Json<ConfirmSecurityKey>,
@@ -209,17 +212,17 @@ async fn confirm(
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct KeyPath {
+pub(super) struct KeyPath {
     id: SecurityKeyId,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RenameSecurityKey {
+pub(super) struct RenameSecurityKey {
     name: String,
 }
 
-async fn rename(
+pub(super) async fn rename(
     State(app): State<App>,
     member: Member,
     Path(KeyPath { id }): Path<KeyPath>,
@@ -233,7 +236,7 @@ async fn rename(
     Ok(Json(key.into()))
 }
 
-async fn remove(
+pub(super) async fn remove(
     State(app): State<App>,
     member: Member,
     Path(KeyPath { id }): Path<KeyPath>,

@@ -11,12 +11,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
+    cx::Cx,
     limits::{self, Refused, Step},
     logins::{self, Audience, Login},
     password::Verdict,
     second_factor::{self, Answer, Passed, recovery_codes},
     secret::{Password, Token},
-    sessions::{self, CONFIRMATION, Entered, Method, Pending},
+    sessions::{self, CONFIRMATION, Entered, Method, Pending, Started},
     staff,
     time::Timestamp,
 };
@@ -37,8 +38,18 @@ use crate::App;
 const TAG: &str = "Session";
 
 /// What every way of logging in may answer beside its own.
-const LIMITED: &[Code] = &[
+pub(super) const LIMITED: &[Code] = &[
     Code::LoginRefused,
+    Code::Overloaded,
+    Code::TooManyAttempts,
+    Code::AddressBanned,
+    Code::AddressNotAllowed,
+];
+
+/// What answering a challenge may.
+pub(super) const FACTOR: &[Code] = &[
+    Code::ChallengeOver,
+    Code::CodeRefused,
     Code::Overloaded,
     Code::TooManyAttempts,
     Code::AddressBanned,
@@ -50,16 +61,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post("/v1/admin/session", Op::public("logIn", TAG, "Log in as staff").problems(LIMITED), log_in)
         .post(
             "/v1/admin/session/second-factor",
-            Op::public("answerChallenge", TAG, "Answer a login's challenge with the second factor").problems(
-                &[
-                    Code::ChallengeOver,
-                    Code::CodeRefused,
-                    Code::Overloaded,
-                    Code::TooManyAttempts,
-                    Code::AddressBanned,
-                    Code::AddressNotAllowed,
-                ],
-            ),
+            Op::public("answerChallenge", TAG, "Answer a login's challenge with the second factor")
+                .problems(FACTOR),
             second_factor,
         )
         .get(
@@ -89,8 +92,8 @@ struct LogIn {
 
 /// A login whose password was right: the second factor is still to be proved.
 #[derive(Debug, Serialize, JsonSchema)]
-struct Challenged {
-    /// For `POST /v1/admin/session/second-factor`, within ten minutes.
+pub(super) struct Challenged {
+    /// For `POST …/session/second-factor`, within ten minutes.
     challenge: String,
     /// With what it can be answered.
     methods: Vec<Method>,
@@ -114,15 +117,67 @@ with_cookie! {
     };
 }
 
-fn login_refused() -> Problem {
+pub(super) fn login_refused() -> Problem {
     Problem::with_detail(
         Code::LoginRefused,
         "Check both. Which of them it was, and whether the login exists, is not told.",
     )
 }
 
-fn challenge_over() -> Problem {
+pub(super) fn challenge_over() -> Problem {
     Problem::with_detail(Code::ChallengeOver, "It was answered, or ten minutes have passed: log in again.")
+}
+
+/// A password as it was taken. Nothing is kept before the unit of work is committed.
+pub(super) struct Tried {
+    pub(super) cx: Cx,
+    pub(super) entered: Entered,
+}
+
+/// Takes a password of somebody of that audience; names that exist cost what others do.
+pub(super) async fn try_password(
+    app: &App,
+    guest: Guest,
+    audience: Audience,
+    name: &str,
+    password: Password,
+) -> Result<Tried, Problem> {
+    let settings = app.settings();
+    let mut view = app.read().await?;
+    let login = logins::find_by_name(&mut view, audience, name).await?;
+    let attempt = guest.attempt(audience, name, login.as_ref(), Step::Password);
+    limits::check(&mut view, &settings, &attempt).await?;
+    drop(view);
+    let mut turn = app.hasher().turn().await?;
+    // While this one waited, others may have failed.
+    limits::check(&mut app.read().await?, &settings, &attempt).await?;
+    let hash = login.as_ref().and_then(|login| login.password_hash.clone());
+    let verdict = turn.verify(password, hash).await;
+    drop(turn);
+
+    let mut cx = app.begin(guest.caller).await?;
+    let entered =
+        sessions::enter(&mut cx, &attempt, login.as_ref(), verdict, &guest.client, &settings).await?;
+    Ok(Tried { cx, entered })
+}
+
+/// Keeps that the password was right, and asks for the second factor.
+pub(super) async fn ask_for_factor(
+    app: &App,
+    mut cx: Cx,
+    login: &Login,
+    started: &Started,
+    methods: Vec<Method>,
+) -> Result<Challenged, Problem> {
+    let security_key = match methods.contains(&Method::SecurityKey) {
+        true => security_keys::ask(app, &mut cx, login, started.session).await?,
+        false => None,
+    };
+    cx.commit().await?;
+    // Keys that browsers would not use at this address are no way in.
+    let methods =
+        methods.into_iter().filter(|method| *method != Method::SecurityKey || security_key.is_some());
+    Ok(Challenged { challenge: started.token.reveal(), methods: methods.collect(), security_key })
 }
 
 async fn log_in(
@@ -131,23 +186,9 @@ async fn log_in(
     headers: HeaderMap,
     Json(body): Json<LogIn>,
 ) -> Result<LogInAnswer, Problem> {
-    let kind = body.session.for_caller(&app, &headers)?;
-    let settings = app.settings();
-    let mut view = app.read().await?;
-    let login = logins::find_by_name(&mut view, Audience::Staff, &body.login).await?;
-    let attempt = guest.attempt(&body.login, login.as_ref(), Step::Password);
-    limits::check(&mut view, &settings, &attempt).await?;
-    drop(view);
-    let mut turn = app.hasher().turn().await?;
-    // While this one waited, others may have failed.
-    limits::check(&mut app.read().await?, &settings, &attempt).await?;
-    let hash = login.as_ref().and_then(|login| login.password_hash.clone());
-    let verdict = turn.verify(body.password, hash).await;
-    drop(turn);
-
-    let mut cx = app.begin(guest.caller).await?;
-    let entered =
-        sessions::enter(&mut cx, &attempt, login.as_ref(), verdict, &guest.client, &settings).await?;
+    let kind = body.session.for_caller(&app, &headers, Audience::Staff)?;
+    let Tried { mut cx, entered } =
+        try_password(&app, guest, Audience::Staff, &body.login, body.password).await?;
     match entered {
         Entered::In(login, started) => {
             let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(login_refused)?;
@@ -156,17 +197,7 @@ async fn log_in(
             Ok(LogInAnswer::LoggedIn(Box::new(answer)))
         }
         Entered::Challenged(login, started, methods) => {
-            let security_key = match methods.contains(&Method::SecurityKey) {
-                true => security_keys::ask(&app, &mut cx, &login, started.session).await?,
-                false => None,
-            };
-            cx.commit().await?;
-            // Keys that browsers would not use at this address are no way in.
-            let methods =
-                methods.into_iter().filter(|method| *method != Method::SecurityKey || security_key.is_some());
-            let methods = methods.collect();
-            let challenge = started.token.reveal();
-            Ok(LogInAnswer::Challenged(Challenged { challenge, methods, security_key }))
+            Ok(LogInAnswer::Challenged(ask_for_factor(&app, cx, &login, &started, methods).await?))
         }
         Entered::Refused => {
             cx.commit().await?;
@@ -186,7 +217,7 @@ enum AnswerMethod {
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct AnswerChallenge {
+pub(super) struct AnswerChallenge {
     challenge: Token,
     method: AnswerMethod,
     /// With `totp` and `recovery`: what the app shows, or one of the recovery codes.
@@ -194,7 +225,7 @@ struct AnswerChallenge {
     /// With `security-key`: what `navigator.credentials.get()` gave, as JSON.
     credential: Option<serde_json::Value>,
     #[serde(default)]
-    session: Wanted,
+    pub(super) session: Wanted,
 }
 
 impl From<second_factor::LoginError> for Problem {
@@ -207,20 +238,26 @@ impl From<second_factor::LoginError> for Problem {
     }
 }
 
-async fn second_factor(
-    State(app): State<App>,
+/// A second factor as it was taken. Nothing is kept before the unit of work is committed.
+pub(super) struct Answered {
+    pub(super) cx: Cx,
+    pub(super) passed: Passed,
+}
+
+/// Takes what somebody of that audience answers a challenge with.
+pub(super) async fn try_factor(
+    app: &App,
     guest: Guest,
-    headers: HeaderMap,
-    Json(body): Json<AnswerChallenge>,
-) -> Result<LoggedIn, Problem> {
-    let kind = body.session.for_caller(&app, &headers)?;
+    audience: Audience,
+    body: AnswerChallenge,
+) -> Result<Answered, Problem> {
     let settings = app.settings();
     let challenge = body.challenge.hash();
     let mut view = app.read().await?;
-    let found = sessions::challenged(&mut view, Audience::Staff, &challenge).await?;
+    let found = sessions::challenged(&mut view, audience, &challenge).await?;
     let (_, id) = found.ok_or_else(challenge_over)?;
     let login = logins::find(&mut view, id).await?.ok_or_else(challenge_over)?;
-    let attempt = guest.attempt(login.display_name(), Some(&login), Step::Code);
+    let attempt = guest.attempt(audience, login.display_name(), Some(&login), Step::Code);
     limits::check(&mut view, &settings, &attempt).await?;
     let salt = recovery_codes::salt(&mut view, id).await?;
     // Back to the pool: who waits for a second connection with one in hand waits for those who do the same.
@@ -242,21 +279,30 @@ async fn second_factor(
         }
         AnswerMethod::SecurityKey => {
             let credential = body.credential.ok_or_else(|| wanted("credential"))?;
-            security_keys::answer(&app, credential)?
+            security_keys::answer(app, credential)?
         }
     };
 
     let mut cx = app.begin(guest.caller).await?;
-    let passed = second_factor::pass(
-        &mut cx,
-        Audience::Staff,
-        &challenge,
-        answer,
-        &guest.client,
-        guest.countable,
-        &settings,
-    )
-    .await?;
+    let passed =
+        second_factor::pass(&mut cx, audience, &challenge, answer, &guest.client, guest.countable, &settings)
+            .await?;
+    Ok(Answered { cx, passed })
+}
+
+pub(super) fn code_refused() -> Problem {
+    let detail = "Check the device's clock and take the next code; each code is taken once.";
+    Problem::with_detail(Code::CodeRefused, detail)
+}
+
+async fn second_factor(
+    State(app): State<App>,
+    guest: Guest,
+    headers: HeaderMap,
+    Json(body): Json<AnswerChallenge>,
+) -> Result<LoggedIn, Problem> {
+    let kind = body.session.for_caller(&app, &headers, Audience::Staff)?;
+    let Answered { mut cx, passed } = try_factor(&app, guest, Audience::Staff, body).await?;
     match passed {
         Passed::In(login, started) => {
             let staff = staff::find(&mut cx, login.id.of_staff()).await?.ok_or_else(challenge_over)?;
@@ -265,8 +311,7 @@ async fn second_factor(
         }
         Passed::Wrong => {
             cx.commit().await?;
-            let detail = "Check the device's clock and take the next code; each code is taken once.";
-            Err(Problem::with_detail(Code::CodeRefused, detail))
+            Err(code_refused())
         }
     }
 }
@@ -299,11 +344,11 @@ async fn who_am_i(State(app): State<App>, member: Member) -> Result<Json<Session
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ConfirmSession {
+pub(super) struct ConfirmSession {
     password: Password,
 }
 
-async fn confirm(
+pub(super) async fn confirm(
     State(app): State<App>,
     member: Member,
     Json(body): Json<ConfirmSession>,
@@ -352,13 +397,15 @@ fn still_has(now: Option<Login>, before: &Login) -> bool {
 
 /// 204; where the session was a cookie, that is gone.
 #[derive(Debug)]
-struct LoggedOut(SessionKind);
+pub(super) struct LoggedOut(SessionKind);
 
 impl IntoResponse for LoggedOut {
     fn into_response(self) -> Response {
         match self.0 {
             SessionKind::Token => NoContent.into_response(),
-            SessionKind::Cookie => ([(header::SET_COOKIE, cookie("", 0))], NoContent).into_response(),
+            SessionKind::Cookie(audience) => {
+                ([(header::SET_COOKIE, cookie(audience, "", 0))], NoContent).into_response()
+            }
         }
     }
 }
@@ -378,7 +425,7 @@ impl OperationOutput for LoggedOut {
     }
 }
 
-async fn log_out(State(app): State<App>, member: Member) -> Result<LoggedOut, Problem> {
+pub(super) async fn log_out(State(app): State<App>, member: Member) -> Result<LoggedOut, Problem> {
     let kind = member.presented()?.kind;
     let mut cx = member.begin(&app).await?;
     sessions::end(&mut cx, &member.session, member.session.session).await?;

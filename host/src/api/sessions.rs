@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Json, NoContent, Path},
-    guard::Member,
+    guard::{Member, surface},
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Op, Routes},
@@ -41,7 +41,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
 
 /// One of the caller's sessions.
 #[derive(Debug, Serialize, JsonSchema)]
-struct ListedSession {
+pub(super) struct ListedSession {
     id: SessionId,
     /// The one that asks.
     current: bool,
@@ -54,7 +54,7 @@ struct ListedSession {
     client: Option<String>,
 }
 
-async fn list(
+pub(super) async fn list(
     State(app): State<App>,
     member: Member,
     list: List<Unfiltered>,
@@ -75,24 +75,25 @@ async fn list(
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct SessionPath {
+pub(super) struct SessionPath {
     id: SessionId,
 }
 
-async fn end(
+pub(super) async fn end(
     State(app): State<App>,
     member: Member,
     Path(SessionPath { id }): Path<SessionPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = member.begin(&app).await?;
     if !sessions::end(&mut cx, &member.session, id).await? {
-        return Err(Problem::with_detail(Code::NotFound, "GET /v1/admin/sessions lists those you have."));
+        let detail = format!("GET {}/sessions lists those you have.", surface(member.session.audience));
+        return Err(Problem::with_detail(Code::NotFound, detail));
     }
     cx.commit().await?;
     Ok(NoContent)
 }
 
-async fn end_others(State(app): State<App>, member: Member) -> Result<NoContent, Problem> {
+pub(super) async fn end_others(State(app): State<App>, member: Member) -> Result<NoContent, Problem> {
     let mut cx = member.begin(&app).await?;
     sessions::end_others(&mut cx, &member.session).await?;
     cx.commit().await?;

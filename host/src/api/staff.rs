@@ -286,8 +286,8 @@ impl StaffEntry {
             departments,
             language: invitation.language,
             last_login_at: None,
-            created_at: invitation.created_at,
-            expires_at: Some(invitation.expires_at),
+            created_at: invitation.dates.created_at,
+            expires_at: Some(invitation.dates.expires_at),
         }
     }
 

@@ -4,12 +4,15 @@ use axum::{
     http::{HeaderMap, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use frontdesk_core::sessions::{Pending, Started};
+use frontdesk_core::{
+    logins::Audience,
+    sessions::{Pending, Started},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    guard::{Member, STAFF_COOKIE, same_origin},
+    guard::{Member, cookie_of, same_origin},
     problem::{Code, Problem},
     staff::StaffView,
 };
@@ -19,7 +22,7 @@ use crate::App;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum SessionKind {
     Token,
-    Cookie,
+    Cookie(Audience),
 }
 
 /// How the session's token is to travel, as a login asks for it. [`Self::for_caller`] says whether it may.
@@ -37,12 +40,17 @@ pub(super) enum Wanted {
 impl Wanted {
     /// What a caller with these `headers` gets. A page of another origin gets no cookie, listed or not: it could not use it
     /// for any change, and would have logged its visitor in to our own pages unasked.
-    pub(super) fn for_caller(self, app: &App, headers: &HeaderMap) -> Result<SessionKind, Problem> {
+    pub(super) fn for_caller(
+        self,
+        app: &App,
+        headers: &HeaderMap,
+        audience: Audience,
+    ) -> Result<SessionKind, Problem> {
         let ours = app.public_url().origin();
         match self {
             Self::Token => Ok(SessionKind::Token),
             Self::Cookie if !headers.contains_key(header::ORIGIN) || same_origin(headers, &ours) => {
-                Ok(SessionKind::Cookie)
+                Ok(SessionKind::Cookie(audience))
             }
             Self::Cookie => {
                 let detail = format!(
@@ -67,9 +75,9 @@ impl NewToken {
         let token = started.token.reveal();
         match kind {
             SessionKind::Token => Self { shown: Some(token), cookie: None },
-            SessionKind::Cookie => {
+            SessionKind::Cookie(audience) => {
                 let life = started.expires_at.since(app.now());
-                Self { shown: None, cookie: Some(cookie(&token, life.as_secs())) }
+                Self { shown: None, cookie: Some(cookie(audience, &token, life.as_secs())) }
             }
         }
     }
@@ -132,9 +140,9 @@ impl Renewed {
     }
 }
 
-pub(super) fn cookie(value: &str, max_age_s: u64) -> HeaderValue {
-    let text =
-        format!("{STAFF_COOKIE}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict");
+pub(super) fn cookie(audience: Audience, value: &str, max_age_s: u64) -> HeaderValue {
+    let name = cookie_of(audience);
+    let text = format!("{name}={value}; Path=/; Max-Age={max_age_s}; Secure; HttpOnly; SameSite=Strict");
     let mut header = HeaderValue::from_str(&text).expect("a token is base64url");
     header.set_sensitive(true);
     header

@@ -106,7 +106,7 @@ async fn list(opened: &Opened) -> Result<String, Box<dyn Error>> {
                         "-  {}  {}  invited, the link ends {}\n",
                         invitation.email.as_deref().unwrap_or_default(),
                         invitation.role.as_ref().map_or("", |role| &role.name),
-                        invitation.expires_at,
+                        invitation.dates.expires_at,
                     );
                     continue;
                 }

@@ -13,6 +13,9 @@ use serde_json::{Map, Value};
 
 use super::client;
 
+#[cfg(test)]
+pub(crate) mod samples;
+
 /// A mail that the service itself sends, with everything its text needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemMail {
@@ -45,8 +48,12 @@ struct Texts {
 }
 
 /// What templates are built on.
-const LAYOUTS: [(&str, &str); 3] = [
+const LAYOUTS: [(&str, &str); 7] = [
     ("layout.html", include_str!("templates/layout.html")),
+    ("en/link.txt", include_str!("templates/en/link.txt")),
+    ("en/link.html", include_str!("templates/en/link.html")),
+    ("en/news.txt", include_str!("templates/en/news.txt")),
+    ("en/news.html", include_str!("templates/en/news.html")),
     ("en/notice.txt", include_str!("templates/en/notice.txt")),
     ("en/notice.html", include_str!("templates/en/notice.html")),
 ];
@@ -65,6 +72,13 @@ const TEXTS: &[Texts] = texts! {
     "en" {
         "staff_invitation"
         "password_reset"
+        "account_invitation"
+        "set_password"
+        "email_verification"
+        "welcome"
+        "already_registered"
+        "access_removed"
+        "now_owner"
         "password_changed"
         "second_factor_added"
         "second_factor_removed"
@@ -72,6 +86,8 @@ const TEXTS: &[Texts] = texts! {
         "recovery_codes_renewed"
         "email_changed"
         "api_credential_created"
+        "security_question_changed"
+        "logged_in_as"
         "login_from_new_address"
     }
 };

@@ -126,7 +126,7 @@ async fn owners_are_told_what_happens_to_their_login(database: Database) {
     ada.api.post(&help, &json!({})).await.expect(204);
     let mail = told(
         "A second factor was removed from your login at Frontdesk",
-        &["An administrator removed every second factor", "ask an administrator at once"],
+        &["An administrator removed every second factor", "ask us at once"],
     )
     .await;
     assert!(!mail.text().contains("From: "), "{}", mail.text());

@@ -1,0 +1,107 @@
+//! An account's profile, as requests give it and answers show it.
+
+use frontdesk_core::accounts::{Kind, Profile, ProfileChange};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What is given of a profile; what is left out stays as it is, or unknown.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProfileFields {
+    kind: Option<Kind>,
+    /// The company's or the person's, as invoices show it.
+    name: Option<String>,
+    /// Who to speak to.
+    first_name: Option<String>,
+    last_name: Option<String>,
+    email: Option<String>,
+    phone: Option<String>,
+    address: Option<AddressFields>,
+    tax_id: Option<String>,
+    /// ISO 4217: `EUR`.
+    currency: Option<String>,
+}
+
+/// What is given of a postal address.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AddressFields {
+    line1: Option<String>,
+    line2: Option<String>,
+    city: Option<String>,
+    /// State, county or province.
+    region: Option<String>,
+    postcode: Option<String>,
+    /// ISO 3166-1 alpha-2: `DE`.
+    country: Option<String>,
+}
+
+impl From<ProfileFields> for ProfileChange {
+    fn from(fields: ProfileFields) -> Self {
+        let address = fields.address.unwrap_or_default();
+        Self {
+            kind: fields.kind,
+            name: fields.name,
+            first_name: fields.first_name,
+            last_name: fields.last_name,
+            email: fields.email,
+            phone: fields.phone,
+            line1: address.line1,
+            line2: address.line2,
+            city: address.city,
+            region: address.region,
+            postcode: address.postcode,
+            country: address.country,
+            tax_id: fields.tax_id,
+            currency: fields.currency,
+        }
+    }
+}
+
+/// What is known of an account; empty is unknown.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ProfileView {
+    kind: Kind,
+    name: String,
+    first_name: String,
+    last_name: String,
+    email: String,
+    phone: String,
+    address: AddressView,
+    tax_id: String,
+    currency: String,
+}
+
+/// A postal address; empty is unknown.
+#[derive(Debug, Serialize, JsonSchema)]
+struct AddressView {
+    line1: String,
+    line2: String,
+    city: String,
+    region: String,
+    postcode: String,
+    country: String,
+}
+
+impl From<Profile> for ProfileView {
+    fn from(profile: Profile) -> Self {
+        Self {
+            kind: profile.kind,
+            name: profile.name,
+            first_name: profile.first_name,
+            last_name: profile.last_name,
+            email: profile.email,
+            phone: profile.phone,
+            address: AddressView {
+                line1: profile.line1,
+                line2: profile.line2,
+                city: profile.city,
+                region: profile.region,
+                postcode: profile.postcode,
+                country: profile.country,
+            },
+            tax_id: profile.tax_id,
+            currency: profile.currency,
+        }
+    }
+}

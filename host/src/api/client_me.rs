@@ -1,0 +1,228 @@
+//! `/v1/client/me`: a user's own login: names, address and its verification, password, second factors.
+
+use axum::extract::State;
+use frontdesk_core::{
+    cx::Reads,
+    secret::Token,
+    sessions::Pending,
+    users::{self, OwnChange, verification},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    client_session::OwnUser,
+    extract::{Json, NoContent},
+    guard::{Member, refuse_unconfirmed},
+    me::{SecondFactorView, begin_totp, change_password, confirm_totp, remove_totp, renew_recovery_codes},
+    problem::{Code, Problem},
+    routes::{Needs, Op, Routes},
+    security_keys,
+    tokens::gone,
+};
+use crate::App;
+
+const TAG: &str = "Client profile";
+
+/// An operation on one's own login, which no admin does who came in as the user.
+const fn own(id: &'static str, summary: &'static str) -> Op {
+    Op::client(id, TAG, summary, Needs::Nothing).not_as_another()
+}
+
+pub(super) fn routes(routes: Routes) -> Routes {
+    const ENROL: &[Pending] = &[Pending::EnrolSecondFactor];
+    const BEGIN: &[Code] = &[Code::TurnedOff, Code::EmailUnverified];
+    const CONFIRM: &[Code] = &[Code::TurnedOff, Code::EmailUnverified, Code::NotBegun, Code::Overloaded];
+    let routes = routes
+        .get(
+            "/v1/client/me",
+            Op::client("clientGetMe", TAG, "My own details, and how my login is secured", Needs::Nothing)
+                .despite(Pending::ALL),
+            get,
+        )
+        .patch(
+            "/v1/client/me",
+            own("clientChangeMe", "Change my own details").problems(&[
+                Code::ConfirmationRequired,
+                Code::EmailTaken,
+                Code::TooManyAttempts,
+            ]),
+            change,
+        )
+        .put(
+            "/v1/client/me/password",
+            own("clientChangePassword", "Change my password; my other sessions end")
+                .confirmed()
+                .despite(&[Pending::ChangePassword])
+                .problems(&[Code::PasswordRefused, Code::Overloaded]),
+            change_password,
+        )
+        .post(
+            "/v1/client/me/email-verification",
+            own("sendEmailVerification", "Send the link that verifies my address again, once a minute")
+                .despite(Pending::ALL)
+                .problems(&[Code::TooManyAttempts]),
+            send_verification,
+        )
+        .post(
+            "/v1/client/me/email-verification/confirm",
+            own("confirmEmail", "Verify my address by the link that was mailed there")
+                .despite(Pending::ALL)
+                .problems(&[Code::LinkDead]),
+            confirm_email,
+        );
+    let routes = routes
+        .post(
+            "/v1/client/me/totp",
+            own("clientBeginTotp", "Begin to enrol, or to renew, time-based codes")
+                .confirmed()
+                .despite(ENROL)
+                .problems(BEGIN),
+            begin_totp,
+        )
+        .post(
+            "/v1/client/me/totp/confirm",
+            own("clientConfirmTotp", "Enrol time-based codes by a first one")
+                .confirmed()
+                .despite(ENROL)
+                .problems(CONFIRM),
+            confirm_totp,
+        )
+        .delete(
+            "/v1/client/me/totp",
+            own("clientRemoveTotp", "Remove time-based codes; my other sessions end")
+                .confirmed()
+                .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
+            remove_totp,
+        )
+        .post(
+            "/v1/client/me/recovery-codes",
+            own("clientRenewRecoveryCodes", "Ten new recovery codes in the place of the old ones")
+                .confirmed()
+                .problems(&[Code::NotFound, Code::Overloaded]),
+            renew_recovery_codes,
+        );
+    routes
+        .get(
+            "/v1/client/me/security-keys",
+            Op::client("clientListSecurityKeys", TAG, "My security keys", Needs::Nothing).despite(ENROL),
+            security_keys::list,
+        )
+        .post(
+            "/v1/client/me/security-keys",
+            own("clientBeginSecurityKey", "Begin to register a security key")
+                .confirmed()
+                .despite(ENROL)
+                .problems(&[
+                    Code::TurnedOff,
+                    Code::EmailUnverified,
+                    Code::SecurityKeysUnavailable,
+                    Code::Invalid,
+                ]),
+            security_keys::begin,
+        )
+        .post(
+            "/v1/client/me/security-keys/confirm",
+            own("clientConfirmSecurityKey", "Register the security key that answered")
+                .confirmed()
+                .despite(ENROL)
+                .problems(&[
+                    Code::TurnedOff,
+                    Code::EmailUnverified,
+                    Code::SecurityKeysUnavailable,
+                    Code::NotBegun,
+                    Code::Invalid,
+                    Code::Overloaded,
+                ]),
+            security_keys::confirm,
+        )
+        .patch(
+            "/v1/client/me/security-keys/{id}",
+            own("clientRenameSecurityKey", "Give a security key another name").problems(&[Code::NotFound]),
+            security_keys::rename,
+        )
+        .delete(
+            "/v1/client/me/security-keys/{id}",
+            own("clientRemoveSecurityKey", "Remove a security key; other sessions end")
+                .confirmed()
+                .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
+            security_keys::remove,
+        )
+}
+
+/// One's own details.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ClientMe {
+    user: OwnUser,
+    second_factor: SecondFactorView,
+}
+
+impl ClientMe {
+    async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
+        let user = users::find(reads, member.session.user()).await?.ok_or_else(gone)?;
+        let second_factor = SecondFactorView::read(app, member, reads).await?;
+        Ok(Self { user: user.into(), second_factor })
+    }
+}
+
+async fn get(State(app): State<App>, member: Member) -> Result<Json<ClientMe>, Problem> {
+    Ok(Json(ClientMe::read(&app, &member, &mut app.read().await?).await?))
+}
+
+/// What to change of oneself; what is left out stays.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ClientChangeMe {
+    /// Wants the password given within ten minutes. It holds at once; the address before is told, and the new one is sent a
+    /// link to verify it.
+    email: Option<String>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    language: Option<String>,
+}
+
+async fn change(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ClientChangeMe>,
+) -> Result<Json<ClientMe>, Problem> {
+    if body.email.is_some() {
+        refuse_unconfirmed(&member.session, app.now())?;
+    }
+    let change = OwnChange {
+        email: body.email,
+        first_name: body.first_name,
+        last_name: body.last_name,
+        language: body.language,
+    };
+    let change = change.checked()?;
+    let mut cx = member.begin(&app).await?;
+    users::change_own(&mut cx, member.session.user(), change, &app.settings()).await?;
+    let me = ClientMe::read(&app, &member, &mut cx).await?;
+    cx.commit().await?;
+    Ok(Json(me))
+}
+
+async fn send_verification(State(app): State<App>, member: Member) -> Result<NoContent, Problem> {
+    let mut cx = member.begin(&app).await?;
+    verification::resend(&mut cx, member.session.user()).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ConfirmEmail {
+    token: Token,
+}
+
+async fn confirm_email(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ConfirmEmail>,
+) -> Result<NoContent, Problem> {
+    let mut cx = member.begin(&app).await?;
+    verification::confirm(&mut cx, member.session.user(), &body.token.hash()).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
