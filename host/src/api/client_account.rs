@@ -60,9 +60,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .delete(
             "/v1/client/account/users/{user_id}",
-            owners("removeMyAccountUser", "Take somebody off my account")
-                .not_as_another()
-                .problems(&[Code::NotOnAccount, Code::OwnerFixed, Code::TurnedOff]),
+            owners("removeMyAccountUser", "Take somebody off my account").not_as_another().problems(&[
+                Code::NotOnAccount,
+                Code::OwnerFixed,
+                Code::TurnedOff,
+            ]),
             remove_user,
         );
     routes

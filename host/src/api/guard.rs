@@ -228,7 +228,7 @@ impl Admitted {
         }
         let on = session.account.ok_or_else(account_choice_required)?;
         match self.needs {
-            Needs::Nothing | Needs::Account => Ok(()),
+            Needs::Nothing => Ok(()),
             Needs::Permission(needed) if on.permissions.has(needed) => Ok(()),
             Needs::Permission(needed) => Err(Problem::account_permission(needed, on.permissions)),
             Needs::Ownership if on.is_owner => Ok(()),
