@@ -11,6 +11,7 @@ use axum::{
 };
 use data_encoding::BASE64;
 use frontdesk_core::{
+    accounts::AccountPermissions,
     api_access::{self, Program},
     authority::Authority,
     cx::{Actor, Caller, Cx, Reads},
@@ -199,13 +200,14 @@ impl Admitted {
         let session = session.ok_or_else(required(logins::Audience::Staff))?;
         let found = sessions::again(cx, session, &app.settings(), |id| app.seen().last(id)).await?;
         let found = found.ok_or_else(required(session.audience))?;
+        self.check(&found)?;
         // What was meant for one account must not be done to another.
         if self.needs != Needs::Nothing
             && found.account.map(|on| on.account) != session.account.map(|on| on.account)
         {
             return Err(account_choice_required());
         }
-        self.check(&found)
+        Ok(())
     }
 
     fn check(self, session: &Authenticated) -> Result<(), Problem> {
@@ -226,13 +228,18 @@ impl Admitted {
         if self.needs == Needs::Nothing {
             return Ok(());
         }
-        let on = session.account.ok_or_else(account_choice_required)?;
+        let (permissions, is_owner) = match session.account {
+            Some(on) => (on.permissions, on.is_owner),
+            // They may nothing there any more. (Whoever has not chosen yet is asked to.)
+            None if session.lost_account => (AccountPermissions::NONE, false),
+            None => return Err(account_choice_required()),
+        };
         match self.needs {
             Needs::Nothing => Ok(()),
-            Needs::Permission(needed) if on.permissions.has(needed) => Ok(()),
-            Needs::Permission(needed) => Err(Problem::account_permission(needed, on.permissions)),
-            Needs::Ownership if on.is_owner => Ok(()),
-            Needs::Ownership => Err(Problem::owner_required(on.permissions)),
+            Needs::Permission(needed) if permissions.has(needed) => Ok(()),
+            Needs::Permission(needed) => Err(Problem::account_permission(needed, permissions)),
+            Needs::Ownership if is_owner => Ok(()),
+            Needs::Ownership => Err(Problem::owner_required(permissions)),
         }
     }
 

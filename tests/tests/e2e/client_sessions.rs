@@ -94,7 +94,9 @@ async fn closed_accounts_are_shown_and_cannot_be_chosen(database: Database) {
     let close = format!("/v1/admin/accounts/{}/close", anne.account());
     admin.api.post(&close, &json!({})).await.expect(204);
     // Whoever acts for it acts no more.
-    anne.api.get("/v1/client/account").await.problem(409, "account_choice_required");
+    let refused = anne.api.get("/v1/client/account").await.problem(403, "permission_required");
+    assert_eq!(refused["allowed_permissions"], json!([]));
+    assert_eq!(anne.api.get(SESSION).await.expect(200)["account"], json!(null));
     let own = anne.api.get("/v1/client/accounts").await.expect(200);
     assert_eq!(found(&own, "id", anne.account()).expect("shown")["status"], "closed");
     let choose = json!({ "account_id": anne.account() });
@@ -122,7 +124,8 @@ async fn what_was_taken_away_is_gone_on_the_next_request(database: Database) {
     owner.api.patch(&path, &json!({ "permissions": "all" })).await.expect(200);
     mary.api.get("/v1/client/account").await.expect(200);
     owner.api.delete(&path).await.expect(204);
-    mary.api.get("/v1/client/account").await.problem(409, "account_choice_required");
+    let refused = mary.api.get("/v1/client/account").await.problem(403, "permission_required");
+    assert_eq!(refused["allowed_permissions"], json!([]));
     mary.api.get("/v1/client/me").await.expect(200);
 }
 
