@@ -1,5 +1,6 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod account_groups;
 mod account_invitations;
 mod account_profile;
 mod account_users;
@@ -12,7 +13,9 @@ mod client_accounts;
 mod client_address;
 mod client_me;
 mod client_session;
+mod contacts;
 mod cors;
+mod custom_fields;
 mod dashboard;
 mod departments;
 mod extract;
@@ -26,6 +29,7 @@ mod problem;
 mod roles;
 mod routes;
 mod security_keys;
+mod security_questions;
 mod service;
 mod session;
 mod sessions;
@@ -68,6 +72,10 @@ pub fn router(app: App) -> Router {
         invitations::routes,
         roles::routes,
         departments::routes,
+        account_groups::routes,
+        custom_fields::routes,
+        security_questions::routes,
+        contacts::routes,
         api_roles::routes,
         api_credentials::routes,
         users::routes,
@@ -146,6 +154,10 @@ fn description(app: &App) -> OpenApi {
             "Users of accounts",
             "Invitations to accounts",
             "Other systems",
+            "Account groups",
+            "Custom fields",
+            "Security questions",
+            "Contacts",
             "API access",
             "Bans",
             "Settings",

@@ -120,7 +120,9 @@ codes! {
     FullRole 409 "full_role" "The full role stays as it is";
     /// Disabled and invited people count.
     RoleInUse 409 "role_in_use" "Somebody has this role";
-    /// Roles, API roles and departments have names of their own.
+    /// Some users have chosen it.
+    QuestionInUse 409 "question_in_use" "Somebody has this security question";
+    /// Roles, API roles, departments, groups of accounts, custom fields and security questions have names of their own.
     NameTaken 409 "name_taken" "The name is taken";
     /// Somebody who may everything must remain.
     LastAdministrator 409 "last_administrator" "This is the last full administrator";
@@ -160,6 +162,8 @@ codes! {
     UnsupportedMediaType 415 "unsupported_media_type" "The body has another type than is wanted";
     /// The member `errors` names each field.
     Invalid 422 "invalid" "Some fields are wrong";
+    /// The answer to the security question was wrong; the detail says how many more can be given.
+    AnswerRefused 422 "answer_refused" "The answer is wrong";
     /// A password that the rules forbid; the detail says why.
     PasswordRefused 422 "password_refused" "The password cannot be taken";
     /// Come back later; the header Retry-After says when.
