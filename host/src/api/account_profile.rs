@@ -1,8 +1,9 @@
 //! An account's profile, as requests give it and answers show it.
 
 use frontdesk_core::accounts::{Kind, Profile, ProfileChange};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What is given of a profile; what is left out stays as it is, or unknown.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -55,6 +56,25 @@ impl From<ProfileFields> for ProfileChange {
             tax_id: fields.tax_id,
             currency: fields.currency,
         }
+    }
+}
+
+/// What an account has in its custom fields, by slug. Given: null empties a field, what is left out stays.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(super) struct CustomValues(pub Map<String, Value>);
+
+impl JsonSchema for CustomValues {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CustomValues".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "What an account has in its custom fields, by slug. Given: null empties a field, what is left out stays.",
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        })
     }
 }
 

@@ -443,8 +443,9 @@ async fn give(
         accounts::Error::User(users::Error::Unknown) => accounts::Error::NotOnAccount,
         error => error,
     })?;
+    let details = AccountDetails::read(&mut cx, account).await?;
     cx.commit().await?;
-    Ok(Json(account.into()))
+    Ok(Json(details))
 }
 
 /// What users can be permitted on an account.

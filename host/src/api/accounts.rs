@@ -6,6 +6,8 @@ use frontdesk_core::{
     accounts::{
         self, Account, AccountChange, Deletion, Filter, Kind, NewAccount, Owner, ProfileChange, Status,
     },
+    custom_fields,
+    cx::Reads,
     ids::{AccountGroupId, AccountId, UserId},
     invalid::Invalid,
     roles::Permission,
@@ -14,9 +16,10 @@ use frontdesk_core::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{
-    account_profile::{AddressFields, ProfileFields, ProfileView},
+    account_profile::{AddressFields, CustomValues, ProfileFields, ProfileView},
     extract::{Created, Json, NoContent, Path, Query, present},
     guard::By,
     page::{List, Page},
@@ -85,6 +88,8 @@ struct AccountView {
     profile: ProfileView,
     status: Status,
     group: Option<GroupName>,
+    /// What is filled in.
+    custom_fields: CustomValues,
     owner_id: UserId,
     created_at: Timestamp,
 }
@@ -106,23 +111,25 @@ struct GroupName {
     name: String,
 }
 
-impl From<Account> for AccountView {
-    fn from(account: Account) -> Self {
+impl AccountView {
+    fn new(account: Account, custom_fields: Option<Map<String, Value>>) -> Self {
         let group = account.group_id.zip(account.group_name);
         Self {
             id: account.id,
             profile: account.profile.into(),
             status: account.status,
             group: group.map(|(id, name)| GroupName { id, name }),
+            custom_fields: CustomValues(custom_fields.unwrap_or_default()),
             owner_id: account.owner_id,
             created_at: account.created_at,
         }
     }
 }
 
-impl From<Account> for AccountDetails {
-    fn from(account: Account) -> Self {
-        Self { notes: account.notes.clone(), account: account.into(), link: None }
+impl AccountDetails {
+    pub(super) async fn read(reads: &mut impl Reads, account: Account) -> Result<Self, Problem> {
+        let fields = custom_fields::of_accounts(reads, &[account.id], true).await?.remove(&account.id);
+        Ok(Self { notes: account.notes.clone(), account: AccountView::new(account, fields), link: None })
     }
 }
 
@@ -175,6 +182,9 @@ with_profile! {
         /// Plain text, 20,000 characters at most; for staff only.
         #[serde(default)]
         notes: String,
+        /// By slug; GET /v1/admin/custom-fields lists what there is.
+        #[serde(default)]
+        custom_fields: CustomValues,
         /// Whose it is. What is not said of the account's person is theirs.
         owner_user_id: Option<UserId>,
         /// Of a new owner; the first of the setting `languages` without it.
@@ -192,6 +202,9 @@ with_profile! {
         notes: Option<String>,
         /// `active` or `inactive`.
         status: Option<Status>,
+        /// By slug; null empties a field.
+        #[serde(default)]
+        custom_fields: CustomValues,
     }
 }
 
@@ -212,8 +225,14 @@ async fn list(State(app): State<App>, list: List<AccountList>) -> Result<Json<Pa
     let AccountList { status, group, user, search } = list.filter;
     let filter = Filter { status, group, user, search };
     filter.check()?;
-    let page = accounts::list(&mut app.read().await?, &filter, &list.request).await?;
-    Ok(Json(Page::of(page, AccountView::from)))
+    let mut view = app.read().await?;
+    let page = accounts::list(&mut view, &filter, &list.request).await?;
+    let ids: Vec<_> = page.items.iter().map(|account| account.id).collect();
+    let mut fields = custom_fields::of_accounts(&mut view, &ids, true).await?;
+    Ok(Json(Page::of(page, |account| {
+        let of = fields.remove(&account.id);
+        AccountView::new(account, of)
+    })))
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -225,8 +244,9 @@ async fn get(
     State(app): State<App>,
     Path(AccountPath { id }): Path<AccountPath>,
 ) -> Result<Json<AccountDetails>, Problem> {
-    let found = accounts::find(&mut app.read().await?, id).await?;
-    Ok(Json(found.ok_or(accounts::Error::Unknown)?.into()))
+    let mut view = app.read().await?;
+    let found = accounts::find(&mut view, id).await?.ok_or(accounts::Error::Unknown)?;
+    Ok(Json(AccountDetails::read(&mut view, found).await?))
 }
 
 impl OpenAccount {
@@ -264,7 +284,8 @@ impl OpenAccount {
                 Owner::New(new.checked("", &mut invalid))
             }
         };
-        let new = NewAccount { profile, group_id: self.group_id, notes: self.notes };
+        let CustomValues(custom_fields) = self.custom_fields;
+        let new = NewAccount { profile, group_id: self.group_id, notes: self.notes, custom_fields };
         let new = new.checked("", &mut invalid);
         invalid.ok().map(|()| (owner, new))
     }
@@ -279,9 +300,10 @@ async fn create(
     let mut cx = by.begin(&app).await?;
     let (account, token) =
         accounts::create(&mut cx, owner, new, &app.settings()).await.map_err(owner_refused)?;
+    let details = AccountDetails::read(&mut cx, account).await?;
     cx.commit().await?;
     let link = token.map(|token| app.password_reset_link(&token));
-    Ok(Created(AccountDetails { link, ..account.into() }))
+    Ok(Created(AccountDetails { link, ..details }))
 }
 
 /// Whom the body names is no part of the path.
@@ -312,13 +334,19 @@ async fn change(
             return Err(Invalid::one("status", "fixed", "POST …/close closes an account.").into());
         }
     };
-    let change =
-        AccountChange { profile: body.profile(), group_id: body.group_id, notes: body.notes, inactive };
+    let change = AccountChange {
+        profile: body.profile(),
+        group_id: body.group_id,
+        notes: body.notes,
+        inactive,
+        custom_fields: body.custom_fields.0,
+    };
     let change = change.checked()?;
     let mut cx = by.begin(&app).await?;
     let account = accounts::change(&mut cx, id, change).await?;
+    let details = AccountDetails::read(&mut cx, account).await?;
     cx.commit().await?;
-    Ok(Json(account.into()))
+    Ok(Json(details))
 }
 
 /// Doing it twice does it once.
