@@ -8,6 +8,7 @@
 //! Each step to more rights gives a new token, and the old one dies with it (OWASP ASVS 5.0, 7.2.4).
 
 mod enter;
+mod introspect;
 mod store;
 
 use std::{net::IpAddr, time::Duration};
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use enter::{Entered, enter};
+pub use introspect::{Introspected, introspect};
 
 /// How long a node may keep to itself when it saw a session used.
 pub const UNWRITTEN: Duration = Duration::from_secs(60);

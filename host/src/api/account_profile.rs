@@ -8,18 +8,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProfileFields {
-    kind: Option<Kind>,
+    pub kind: Option<Kind>,
     /// The company's or the person's, as invoices show it.
-    name: Option<String>,
+    pub name: Option<String>,
     /// Who to speak to.
-    first_name: Option<String>,
-    last_name: Option<String>,
-    email: Option<String>,
-    phone: Option<String>,
-    address: Option<AddressFields>,
-    tax_id: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub address: Option<AddressFields>,
+    pub tax_id: Option<String>,
     /// ISO 4217: `EUR`.
-    currency: Option<String>,
+    pub currency: Option<String>,
 }
 
 /// What is given of a postal address.

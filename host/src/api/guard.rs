@@ -11,11 +11,10 @@ use axum::{
 };
 use data_encoding::BASE64;
 use frontdesk_core::{
-    accounts::AccountPermissions,
     api_access::{self, Program},
     authority::Authority,
     cx::{Actor, Caller, Cx, Reads},
-    ids::AccountId,
+    ids::{AccountId, UserId},
     invalid::fold,
     limits::{self, Attempt, Refused, Step},
     logins::{self, Login},
@@ -101,10 +100,8 @@ pub(super) struct Member {
 /// A user whose session acts for an account, and may there what the operation needs.
 #[derive(Clone, Debug)]
 pub(super) struct OnAccount {
-    pub member: Member,
     pub account: AccountId,
-    pub permissions: AccountPermissions,
-    pub is_owner: bool,
+    member: Member,
 }
 
 /// Whoever calls an operation that asks for no login and may have one, as a user. A session that is over is a problem,
@@ -174,6 +171,17 @@ impl By {
     }
 }
 
+impl OnAccount {
+    pub(super) fn user(&self) -> UserId {
+        self.member.session.user()
+    }
+
+    /// A unit of work, for whoever still may.
+    pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
+        self.member.begin(app).await
+    }
+}
+
 impl Admitted {
     fn to(op: &Op) -> Self {
         let Op { id: operation, permission, needs, as_another, despite, .. } = *op;
@@ -220,7 +228,7 @@ impl Admitted {
         }
         let on = session.account.ok_or_else(account_choice_required)?;
         match self.needs {
-            Needs::Nothing | Needs::Account => Ok(()),
+            Needs::Nothing => Ok(()),
             Needs::Permission(needed) if on.permissions.has(needed) => Ok(()),
             Needs::Permission(needed) => Err(Problem::account_permission(needed, on.permissions)),
             Needs::Ownership if on.is_owner => Ok(()),
@@ -554,7 +562,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OnAccount {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let member = Member::from_request_parts(parts, state).await?;
         let on = member.session.account.ok_or_else(account_choice_required)?;
-        Ok(Self { account: on.account, permissions: on.permissions, is_owner: on.is_owner, member })
+        Ok(Self { account: on.account, member })
     }
 }
 

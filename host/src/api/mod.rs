@@ -1,10 +1,15 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
 mod account_groups;
+mod account_invitations;
 mod account_profile;
+mod account_users;
+mod accounts;
 mod api_credentials;
 mod api_roles;
+mod authorize;
 mod bans;
+mod client_account;
 mod client_accounts;
 mod client_address;
 mod client_me;
@@ -33,6 +38,7 @@ mod settings;
 mod staff;
 mod staff_invitations;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -73,12 +79,18 @@ pub fn router(app: App) -> Router {
         contacts::routes,
         api_roles::routes,
         api_credentials::routes,
+        users::routes,
+        accounts::routes,
+        account_users::routes,
+        account_invitations::routes,
+        authorize::routes,
         bans::routes,
         settings::routes,
         dashboard::routes,
         client_session::routes,
         client_me::routes,
         client_accounts::routes,
+        client_account::routes,
     ]
     .into_iter()
     .fold(Routes::new(app.clone()), |routes, add| add(routes));
@@ -139,6 +151,11 @@ fn description(app: &App) -> OpenApi {
             "Invitations",
             "Roles",
             "Departments",
+            "Users",
+            "Accounts",
+            "Users of accounts",
+            "Invitations to accounts",
+            "Other systems",
             "Account groups",
             "Custom fields",
             "Security questions",
@@ -150,6 +167,7 @@ fn description(app: &App) -> OpenApi {
             "Client session",
             "Client profile",
             "Client accounts",
+            "Client account",
             "Service",
         ]
         .map(|name| Tag { name: name.into(), ..Tag::default() })

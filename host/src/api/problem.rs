@@ -144,7 +144,7 @@ codes! {
     SecurityKeysUnavailable 409 "security_keys_unavailable" "Security keys do not work at this address";
     /// Somebody has that username.
     UsernameTaken 409 "username_taken" "Somebody has that username";
-    /// Another member of staff, or another department, has that email address.
+    /// Another member of staff, another user, or another department has that email address.
     EmailTaken 409 "email_taken" "The email address is taken";
     /// The link to set a password was used, or another one was; or it expired, or was never made.
     ResetLinkDead 410 "reset_link_dead" "The link is no longer good";
@@ -158,8 +158,8 @@ codes! {
     InvitationCancelled 410 "invitation_cancelled" "The invitation was cancelled";
     /// The body is larger than `limits.body_kib`, or than 16 KiB before a login.
     TooLarge 413 "too_large" "The request is too large";
-    /// Bodies are `application/json`.
-    UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
+    /// Bodies are `application/json`; files of invitations are `text/csv`.
+    UnsupportedMediaType 415 "unsupported_media_type" "The body has another type than is wanted";
     /// The member `errors` names each field.
     Invalid 422 "invalid" "Some fields are wrong";
     /// The answer to the security question was wrong; the detail says how many more can be given.
@@ -300,6 +300,14 @@ impl Problem {
 
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What is wrong and what to do, where the document itself does not go out.
+    pub(super) fn sentence(&self) -> String {
+        match self.errors.first() {
+            Some(error) => error.message.clone(),
+            None => self.detail.clone().unwrap_or_else(|| self.code.title().to_owned()),
+        }
     }
 
     pub(super) fn cause(&self) -> Option<&str> {
