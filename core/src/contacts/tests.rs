@@ -77,7 +77,7 @@ async fn try_delete(service: &Service, account: AccountId, id: ContactId) -> Res
 async fn told(service: &Service) -> Vec<(String, Option<String>, Value)> {
     let mut view = service.read().await.unwrap();
     let rows: Vec<(String, Option<String>, String)> = crate::on!(view.db(), conn => {
-        sqlx::query_as("SELECT name, account_id, data FROM events ORDER BY at, id").fetch_all(conn).await
+        sqlx::query_as("SELECT name, account_id, data FROM events WHERE account_id IS NOT NULL ORDER BY at, id").fetch_all(conn).await
     })
     .unwrap();
     rows.into_iter()

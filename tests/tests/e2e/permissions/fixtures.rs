@@ -24,6 +24,11 @@ pub(super) enum Subject {
     TrustedAddress,
     Department,
     AccountGroup,
+    CustomField,
+    SecurityQuestion,
+    UserWithQuestion,
+    /// With a contact of the same id.
+    AccountWithContact,
 }
 use Subject::*;
 
@@ -48,6 +53,8 @@ struct Facts<'w> {
     colleague: &'w str,
     /// Every department, the first one first.
     departments: Vec<String>,
+    /// Every custom field, the first one first.
+    custom_fields: Vec<String>,
 }
 
 const fn on(operation: &'static str, subject: Subject) -> Fixture {
@@ -115,6 +122,26 @@ pub(super) const FIXTURES: &[Fixture] = &[
     on("getAccountGroup", AccountGroup),
     on("changeAccountGroup", AccountGroup).with(|facts| json!({ "name": facts.word })),
     on("deleteAccountGroup", AccountGroup),
+    // Custom fields.
+    on("listCustomFields", Nothing),
+    on("createCustomField", Nothing)
+        .with(|facts| json!({ "slug": facts.word, "name": facts.word, "kind": "text" })),
+    on("orderCustomFields", CustomField).with(|facts| json!({ "ids": facts.custom_fields })),
+    on("changeCustomField", CustomField).with(|facts| json!({ "name": facts.word })),
+    on("deleteCustomField", CustomField),
+    // Security questions.
+    on("listSecurityQuestions", Nothing),
+    on("createSecurityQuestion", Nothing).with(|facts| json!({ "question": facts.word })),
+    on("changeSecurityQuestion", SecurityQuestion).with(|facts| json!({ "question": facts.word })),
+    on("deleteSecurityQuestion", SecurityQuestion),
+    on("clearSecurityQuestion", UserWithQuestion),
+    // Contacts.
+    on("listContacts", AccountWithContact),
+    on("createContact", AccountWithContact)
+        .with(|facts| json!({ "first_name": facts.word, "email": format!("{}@example.test", facts.word) })),
+    on("getContact", AccountWithContact),
+    on("changeContact", AccountWithContact).with(|facts| json!({ "first_name": facts.word })),
+    on("deleteContact", AccountWithContact),
     // API access.
     on("listApiOperations", Nothing),
     on("listApiRoles", Nothing),
@@ -197,7 +224,8 @@ impl World {
             empty_role: &self.empty_role,
             empty_api_role: &self.empty_api_role,
             colleague: &self.owner.id,
-            departments: self.departments().await,
+            departments: self.listed("/v1/admin/departments").await,
+            custom_fields: self.listed("/v1/admin/custom-fields").await,
         };
         let body = (fixture.body)(&facts);
         Ready { operation, id, body }
@@ -231,6 +259,15 @@ impl World {
             }
             Department => self.made("/v1/admin/departments", json!({ "name": word() })).await,
             AccountGroup => self.made("/v1/admin/account-groups", json!({ "name": word() })).await,
+            CustomField => {
+                let field = json!({ "slug": word(), "name": word(), "kind": "text" });
+                self.made("/v1/admin/custom-fields", field).await
+            }
+            SecurityQuestion => {
+                self.made("/v1/admin/security-questions", json!({ "question": word() })).await
+            }
+            UserWithQuestion => self.user_with_question().await,
+            AccountWithContact => self.account_with_contact().await,
         }
     }
 
@@ -238,13 +275,39 @@ impl World {
         id_of(&self.ada.api.post(path, &body).await.expect(201))
     }
 
-    async fn departments(&self) -> Vec<String> {
-        let listed = self.ada.api.get("/v1/admin/departments?limit=200").await.expect(200);
+    /// The ids of everything in a list.
+    async fn listed(&self, path: &str) -> Vec<String> {
+        let listed = self.ada.api.get(&format!("{path}?limit=200")).await.expect(200);
         listed["items"].as_array().expect("a list").iter().map(id_of).collect()
     }
 
     async fn colleague(&self) -> Person {
         joined(&self.ada, &self.service, &word(), json!({ "role_id": self.empty_role })).await
+    }
+
+    async fn user_with_question(&self) -> String {
+        let question = self.made("/v1/admin/security-questions", json!({ "question": word() })).await;
+        let email = format!("{}@example.test", word());
+        let new = json!({ "email": email, "first_name": "Anne", "last_name": "Byron", "password": PASSWORD });
+        let id = self.made("/v1/admin/users", new).await;
+        let chosen =
+            format!("UPDATE users SET question_id = '{question}', answer_hash = 'none' WHERE id = '{id}'");
+        self.service.execute(&chosen).await;
+        id
+    }
+
+    /// Of paths that name both, the same id stands in both places.
+    async fn account_with_contact(&self) -> String {
+        let email = format!("{}@example.test", word());
+        let new = json!({ "name": word(), "first_name": "Anne", "last_name": "Byron", "email": email });
+        let id = self.made("/v1/admin/accounts", new).await;
+        let contact = format!(
+            "INSERT INTO contacts (id, account_id, first_name, last_name, company_name, email, email_folded, phone, emails,
+                created_at)
+             VALUES ('{id}', '{id}', 'Joan', '', '', 'joan@example.test', 'joan@example.test', '', '', 0)"
+        );
+        self.service.execute(&contact).await;
+        id
     }
 
     /// Owners must have access when a credential is made; afterwards nobody needs more than theirs to work on it.
