@@ -10,6 +10,7 @@ mod departments;
 mod extract;
 pub(crate) mod guard;
 mod invitations;
+mod mail_templates;
 mod me;
 mod outermost;
 mod page;
@@ -62,6 +63,7 @@ pub fn router(app: App) -> Router {
         api_credentials::routes,
         bans::routes,
         settings::routes,
+        mail_templates::routes,
         dashboard::routes,
     ]
     .into_iter()
@@ -126,6 +128,7 @@ fn description(app: &App) -> OpenApi {
             "API access",
             "Bans",
             "Settings",
+            "Mail templates",
             "Dashboard",
             "Service",
         ]
