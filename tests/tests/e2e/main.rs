@@ -21,6 +21,7 @@ mod http;
 mod invitations;
 mod journey;
 mod mail;
+mod mail_templates;
 mod nodes;
 mod notices;
 mod openapi;
