@@ -115,7 +115,8 @@ async fn the_letterhead_is_the_companys(database: Database) {
     let parsed = mail.parsed();
     let from = parsed.from().and_then(|from| from.first()).and_then(|from| from.name());
     assert_eq!(from, Some("Acme <Hosting>"), "the sender is the company, where nobody has set another");
-    assert!(mail.text().replace("\r\n", "\n").contains("\n-- \nAcme <Hosting>\nAcme Ltd\n1 Main Street\n"));
+    let text = mail.text().replace("\r\n", "\n");
+    assert!(text.contains("\nAcme <Hosting>\nAcme Ltd\n1 Main Street"), "{text:?}");
     let html = mail.html();
     let logo = "src=\"https://acme.example.test/logo.png\" alt=\"Acme &lt;Hosting&gt;\"";
     assert!(html.contains(logo) && html.contains("1 Main Street"), "{html}");
