@@ -463,6 +463,11 @@ events! {
         mail: String = "welcome".into(),
         language: String = "en".into(),
     }
+    /// An admin had a sample of a mail sent to themselves.
+    MailTemplateTested "system.mail_template_tested" {
+        mail: String = "welcome".into(),
+        language: String = "en".into(),
+    }
     /// A role was made, empty or as a duplicate.
     RoleCreated "role.created" {
         role_id: RoleId = RoleId::from_u128(5),

@@ -18,6 +18,7 @@ pub mod invalid;
 pub mod invitations;
 pub mod limits;
 pub mod logins;
+pub mod mail_templates;
 pub mod network;
 pub mod outbox;
 pub mod page;

@@ -32,8 +32,8 @@ use crate::{
     bring_up::{bring_up, check_mailer},
     config::{Config, Database, PublicUrl},
     lending::{LentMail, OwnApi},
-    live::Live,
-    mail::{MailError, Stamp, Templates, Transport},
+    live::{self, Live},
+    mail::{Letterhead, MailError, Stamp, Templates, Transport, templates::check::SAMPLE_TOKEN},
     plugins::{CompileLimits, CompilerCommand, EngineError, HostServices, Plugins, Settings},
     programs::Programs,
     seen::Seen,
@@ -62,8 +62,6 @@ struct Inner {
     plugins: Arc<Plugins>,
     own_api: Arc<OwnApi>,
     templates: Templates,
-    /// The settings document of the mailer plugin.
-    mailer_settings: serde_json::Value,
     stopping: AtomicBool,
     /// Held as long as the service lives; absent where several processes share a database.
     lock: Option<File>,
@@ -143,7 +141,6 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     let live = Live::new(known, relying_party.is_none());
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let app = App(Arc::new(Inner {
-        mailer_settings: serde_json::to_value(config.mailer_settings(&public_url)).unwrap_or_default(),
         hasher: Hasher::new(cores, Arc::clone(&service.chance)),
         seen: Seen::default(),
         programs: Programs::default(),
@@ -154,7 +151,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         public_url,
         plugins,
         own_api,
-        templates: Templates::new()?,
+        templates: Templates::new(config.mail_templates.clone())?,
         stopping: AtomicBool::new(false),
         config,
         service,
@@ -162,6 +159,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         lock,
     }));
     // Before the first request.
+    live::refresh(&app).await?;
     bans::refresh(&app).await?;
     Ok(app)
 }
@@ -360,8 +358,25 @@ impl App {
         &self.0.templates
     }
 
-    pub(crate) fn mailer_settings(&self) -> &serde_json::Value {
-        &self.0.mailer_settings
+    /// The settings document of the mailer plugin, as the company is called now.
+    pub(crate) fn mailer_settings(&self) -> serde_json::Value {
+        let settings = self.0.config.mailer_settings(&self.company(), &self.0.public_url);
+        serde_json::to_value(settings).unwrap_or_default()
+    }
+
+    /// What stands at the head and at the foot of a mail.
+    pub(crate) fn letterhead(&self) -> Letterhead {
+        let settings = self.settings();
+        Letterhead {
+            company: self.company(),
+            logo: settings.company_logo.clone(),
+            footer: settings.mail_footer.clone(),
+        }
+    }
+
+    /// What stands in a mail in the place of a link: it leads nowhere.
+    pub(crate) fn sample_link(&self) -> String {
+        self.0.public_url.link_with_token("/accept", SAMPLE_TOKEN)
     }
 
     /// Where widgets' own requests go from now on.

@@ -31,6 +31,8 @@ pub use web_origin::WebOrigin;
 use reader::Reader;
 use source::Sources;
 
+use crate::mail::Override;
+
 /// Everything an operator can set, checked. See `examples/frontdesk.toml` for each key.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,6 +50,8 @@ pub struct Config {
     /// A directory of plugin components that is read at start.
     pub plugins: Option<PathBuf>,
     pub company_name: String,
+    /// The operator's own texts for mails, from the directory `mail_templates`: read, and checked.
+    pub mail_templates: Vec<Override>,
     /// Absent: mail goes to the built-in mailbox.
     pub smtp: Option<Smtp>,
     pub mailer: Mailer,
@@ -126,8 +130,9 @@ impl Config {
     }
 
     /// The mailer's settings with what was left out filled in.
-    pub fn mailer_settings(&self, public_url: &PublicUrl) -> MailerSettings {
-        self.mailer.settings(&self.company_name, public_url)
+    /// `company_name` is what the company is called now.
+    pub fn mailer_settings(&self, company_name: &str, public_url: &PublicUrl) -> MailerSettings {
+        self.mailer.settings(company_name, public_url)
     }
 
     pub fn mailbox_dir(&self) -> PathBuf {

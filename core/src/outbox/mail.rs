@@ -89,6 +89,12 @@ pub enum MailContent {
         /// Who was it before.
         former: String,
     },
+    /// What one of the others looks like, for an admin who writes texts.
+    Sample {
+        /// The name of the other one.
+        sample: String,
+        language: String,
+    },
     /// Tells the owner of a login what happened to it. Carries neither token nor link, so that people learn not to
     /// follow any.
     Notice {
@@ -245,6 +251,7 @@ impl MailContent {
             Self::AlreadyRegistered { .. } => "already_registered",
             Self::AccessRemoved { .. } => "access_removed",
             Self::NowOwner { .. } => "now_owner",
+            Self::Sample { .. } => "sample",
             Self::Notice { notice, .. } => notice.name(),
         }
     }
@@ -262,6 +269,7 @@ impl MailContent {
             | Self::AlreadyRegistered { .. }
             | Self::AccessRemoved { .. }
             | Self::NowOwner { .. }
+            | Self::Sample { .. }
             | Self::Notice { .. } => None,
         }
     }

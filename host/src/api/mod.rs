@@ -22,6 +22,7 @@ mod departments;
 mod extract;
 pub(crate) mod guard;
 mod invitations;
+mod mail_templates;
 mod me;
 mod outermost;
 mod page;
@@ -86,6 +87,7 @@ pub fn router(app: App) -> Router {
         authorize::routes,
         bans::routes,
         settings::routes,
+        mail_templates::routes,
         dashboard::routes,
         client_session::routes,
         client_me::routes,
@@ -163,6 +165,7 @@ fn description(app: &App) -> OpenApi {
             "API access",
             "Bans",
             "Settings",
+            "Mail templates",
             "Dashboard",
             "Client session",
             "Client profile",

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::reader::{Reader, Section, toml_text};
 use super::{Config, PublicUrl, Secret, WebOrigin};
+use crate::mail::{Override, templates::files};
 
 /// `None` when something required could not be understood; the reader knows what.
 pub(super) fn read(reader: &mut Reader) -> Option<Config> {
@@ -26,6 +27,7 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
         top.list("trusted_proxies", |text| text.parse::<Network>().map_err(|error| error.to_string()));
     let plugins = top.file("plugins", None);
     let company_name = top.parsed("company_name", Some("Frontdesk"), line_of_text);
+    let mail_templates = mail_templates(&mut top);
 
     let smtp = Smtp::read(reader.section("smtp"));
     let mailer = Mailer::read(reader);
@@ -42,12 +44,24 @@ pub(super) fn read(reader: &mut Reader) -> Option<Config> {
         trusted_proxies,
         plugins,
         company_name: company_name?,
+        mail_templates,
         smtp,
         mailer: mailer?,
         limits,
         log: log?,
         plugin_limits,
         database_pool,
+    })
+}
+
+/// The texts themselves: what is wrong in them is as wrong as the rest of the configuration.
+fn mail_templates(top: &mut Section<'_>) -> Vec<Override> {
+    let Some(directory) = top.file("mail_templates", None) else { return Vec::new() };
+    files::read(&directory).unwrap_or_else(|mistakes| {
+        for mistake in mistakes {
+            top.conflict(&["mail_templates"], format!("mail_templates: {mistake}"));
+        }
+        Vec::new()
     })
 }
 

@@ -57,7 +57,7 @@ fn nothing_set_gives_a_service_for_this_machine() {
     assert!(config.warnings().is_empty());
     let url = config.public_url("127.0.0.1:41235".parse().unwrap());
     assert_eq!(url.link_with_token("/accept", "abc"), "http://127.0.0.1:41235/accept#token=abc");
-    let settings = config.mailer_settings(&url);
+    let settings = config.mailer_settings(&config.company_name, &url);
     assert_eq!(
         (settings.sender_name.as_str(), settings.sender_address.as_str()),
         ("Frontdesk", "frontdesk@localhost")
@@ -422,10 +422,29 @@ fn what_is_probably_not_meant_is_warned_about() {
 }
 
 #[test]
+fn a_broken_mail_template_is_a_mistake_with_its_file_and_line() {
+    let case = Case::new("mail-templates");
+    let templates = case.dir.join("mails");
+    fs::create_dir_all(templates.join("de")).unwrap();
+    fs::write(templates.join("de/welcome.subject"), "Servus bei {{ company }}\n").unwrap();
+    let toml = format!("mail_templates = '{}'", templates.display());
+    let config = case.load(&toml, &[]);
+    assert_eq!(config.mail_templates.len(), 1);
+    assert_eq!(config.mail_templates[0].subject, "Servus bei {{ company }}");
+
+    fs::write(templates.join("de/welcome.txt"), "Servus\n{{ compny }}\n").unwrap();
+    let complaints = case.complaints(&toml, &[]);
+    let expected =
+        "frontdesk.toml:1: mail_templates: mails/de/welcome.txt:2: compny is no variable of this mail";
+    assert!(complaints.starts_with(expected), "{complaints}");
+}
+
+#[test]
 fn the_sender_follows_company_and_public_url() {
     let case = Case::new("sender");
     let settings = |toml: &str, url| {
-        let settings = case.load(toml, &[]).mailer_settings(&PublicUrl::parse(url).unwrap());
+        let config = case.load(toml, &[]);
+        let settings = config.mailer_settings(&config.company_name, &PublicUrl::parse(url).unwrap());
         serde_json::to_value(settings).unwrap()
     };
     assert_eq!(
@@ -470,7 +489,11 @@ fn example_with_everything_set() -> String {
 fn the_example_is_valid_as_it_stands_and_changes_nothing() {
     let case = Case::new("example");
     assert_eq!(format!("{:?}", case.load(EXAMPLE, &[])), format!("{:?}", defaults()));
-    case.load(&example_with_everything_set(), &[]);
+    // It is read at once, so it has to be there.
+    let templates = case.dir.join("mail-templates");
+    fs::create_dir(&templates).unwrap();
+    let example = example_with_everything_set();
+    case.load(&example.replace("./mail-templates", &templates.display().to_string()), &[]);
 }
 
 #[test]

@@ -48,7 +48,7 @@ async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
     let later = |message: String| Failed { message, again: Again::Scheduled };
     let secret = claim.token.as_ref().map(|token| token.reveal());
     let notification = mail::notification(app, claim).map_err(|unfit| match unfit {
-        Unfit::Sealed => never(&unfit.to_string()),
+        Unfit::Sealed | Unfit::Unknown(_) => never(&unfit.to_string()),
         Unfit::Template(_) => later(unfit.to_string()),
     })?;
     let mailer = app.config().mailer.plugin.as_str();
@@ -65,7 +65,7 @@ async fn deliver(app: &App, claim: Claim) -> Result<Delivered, Failed> {
     let rule = serde_json::Value::Object(serde_json::Map::new());
     let settings = app.mailer_settings();
     let secrets: Vec<_> = secret.as_deref().into_iter().collect();
-    match app.plugins().notifier_send(&plugin, notification, settings, &rule, &secrets).await {
+    match app.plugins().notifier_send(&plugin, notification, &settings, &rule, &secrets).await {
         Ok(Ok(provider_id)) => Ok(Delivered { provider_id }),
         Ok(Err(failure)) => Err(judge(failure)),
         Err(error @ (CallError::Request(_) | CallError::Answer(_))) => Err(never(&error.to_string())),

@@ -7,7 +7,7 @@ use frontdesk_core::{
 
 use crate::{
     App,
-    mail::SystemMail,
+    mail::{SystemMail, templates::check::sample_of},
     plugins::{Link, Notification, Recipient, Tone},
 };
 
@@ -16,6 +16,8 @@ use crate::{
 pub(super) enum Unfit {
     #[error("its link was sealed by another master key; send a new one")]
     Sealed,
+    #[error("there is no mail {0} in this version; send a sample of another one")]
+    Unknown(String),
     #[error("its template does not render: {0}")]
     Template(#[from] minijinja::Error),
 }
@@ -23,19 +25,32 @@ pub(super) enum Unfit {
 /// What the mailer is told.
 pub(super) fn notification(app: &App, claim: Claim) -> Result<Notification, Unfit> {
     let link = link(app, &claim.content, claim.token.as_ref())?;
-    let mail = SystemMail {
-        company: app.company(),
-        recipient_name: claim.recipient.name.clone(),
-        content: claim.content,
-        link: link.as_ref().map(|link| link.url.clone()),
+    let settings = app.settings();
+    let (mail, language) = match &claim.content {
+        MailContent::Sample { sample, language } => {
+            let mail = sample_of(sample, app.letterhead(), &app.sample_link());
+            (mail.ok_or_else(|| Unfit::Unknown(sample.clone()))?, language)
+        }
+        _ => {
+            let mail = SystemMail {
+                letterhead: app.letterhead(),
+                recipient_name: claim.recipient.name.clone(),
+                content: claim.content.clone(),
+                link: link.as_ref().map(|link| link.url.clone()),
+            };
+            (mail, &claim.recipient.language)
+        }
     };
-    let texts = app.templates().render(&mail, &claim.recipient.language)?;
+    let mut texts = app.templates().render(&mail, language, settings.default_language())?;
+    if let MailContent::Sample { .. } = &claim.content {
+        texts.subject = format!("[Test] {}", texts.subject);
+    }
     Ok(Notification {
         id: claim.id.to_string(),
         attempt: u32::try_from(claim.attempt).unwrap_or(u32::MAX),
         event: claim.event,
         at: claim.event_at.to_string(),
-        tone: tone(&mail.content),
+        tone: tone(&claim.content),
         title: texts.subject,
         message: texts.text,
         html: Some(texts.html),
@@ -65,6 +80,7 @@ fn link(app: &App, content: &MailContent, token: Option<&Token>) -> Result<Optio
         | MailContent::AlreadyRegistered { .. }
         | MailContent::AccessRemoved { .. }
         | MailContent::NowOwner { .. }
+        | MailContent::Sample { .. }
         | MailContent::Notice { .. } => return Ok(None),
     };
     Ok(Some(Link { label: label.into(), url }))
@@ -77,7 +93,8 @@ fn tone(content: &MailContent) -> Tone {
         | MailContent::PasswordReset { .. }
         | MailContent::SetPassword { .. }
         | MailContent::EmailVerification { .. }
-        | MailContent::NowOwner { .. } => Tone::Info,
+        | MailContent::NowOwner { .. }
+        | MailContent::Sample { .. } => Tone::Info,
         MailContent::Welcome { .. } => Tone::Success,
         MailContent::AlreadyRegistered { .. } | MailContent::AccessRemoved { .. } => Tone::Warning,
         MailContent::Notice { notice, .. } => match notice {

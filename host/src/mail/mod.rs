@@ -6,10 +6,10 @@
 mod client;
 pub mod mailbox;
 mod smtp;
-mod templates;
+pub(crate) mod templates;
 mod transport;
 
 pub use mailbox::{Mailbox, Stamp};
 pub use smtp::{SmtpTransport, check as check_smtp};
-pub use templates::{DEFAULT_LANGUAGE, Rendered, SystemMail, Templates};
+pub use templates::{DEFAULT_LANGUAGE, Letterhead, Override, Rendered, SystemMail, Templates};
 pub use transport::{Envelope, MailError, MailErrorKind, Transport};

@@ -1,30 +1,54 @@
-//! The texts of system mail: a subject, a plain text and an HTML part per mail and language, prepared once.
+//! The texts of system mail: a subject, a plain text and an HTML part per mail and language. Ours are prepared once; the
+//! operator's own, from files or by the API, stand in their place.
 //!
-//! A template knows the fields of its [`MailContent`] by name, and `language`, `company`, `recipient_name` and `link`;
-//! the filter `in_words` writes an instant, `program` a `User-Agent`.
+//! A template knows the fields of its [`MailContent`] by name, and those of every mail (see [`about::VARIABLES`]); the
+//! filter `in_words` writes an instant, `program` a `User-Agent`.
 //!
 //! HTML is escaped by the engine. A value never brings its own lines or invisible characters, neither into
 //! the subject, where they would be headers, nor into the text, where they could pose as ours.
 
-use frontdesk_core::outbox::MailContent;
-use jiff::{Timestamp, tz::TimeZone};
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, value::Serde};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use frontdesk_core::{
+    mail_templates::{MailTemplate, Mark},
+    outbox::MailContent,
+};
+use minijinja::{Environment, ErrorKind, value::Serde};
 use serde_json::{Map, Value};
 
-use super::client;
-
-#[cfg(test)]
+pub(crate) mod about;
+pub(crate) mod check;
+mod engine;
+pub(crate) mod files;
+mod own_link;
 pub(crate) mod samples;
+mod texts;
+
+use engine::{one_line, part};
+use texts::{TEXTS, Texts};
 
 /// A mail that the service itself sends, with everything its text needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemMail {
-    pub company: String,
+    pub letterhead: Letterhead,
     /// Empty if unknown.
     pub recipient_name: String,
     pub content: MailContent,
     /// With the one-time token, where the mail carries one.
     pub link: Option<String>,
+}
+
+/// Whose mail it is: what stands at its head and at its foot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Letterhead {
+    pub company: String,
+    /// An https address, or empty.
+    pub logo: String,
+    /// Lines of plain text, or empty.
+    pub footer: String,
 }
 
 /// A mail's three texts. The subject is one line.
@@ -35,113 +59,210 @@ pub struct Rendered {
     pub html: String,
 }
 
-/// What a language without texts of its own falls back to.
+/// Somebody's own texts for a mail in a language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Override {
+    pub mail: String,
+    pub language: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+}
+
+/// Where the text of a mail in a language comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    BuiltIn,
+    File,
+    Api,
+}
+
+impl Source {
+    /// Where its templates stand in the engine.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::BuiltIn => "",
+            Self::File => "file/",
+            Self::Api => "api/",
+        }
+    }
+}
+
+/// What a language without texts of its own falls back to in the end.
 pub const DEFAULT_LANGUAGE: &str = "en";
 
-struct Texts {
-    language: &'static str,
-    /// Names the files and says which [`MailContent`] they belong to.
-    mail: &'static str,
-    subject: &'static str,
-    text: &'static str,
-    html: &'static str,
-}
-
-/// What templates are built on.
-const LAYOUTS: [(&str, &str); 7] = [
-    ("layout.html", include_str!("templates/layout.html")),
-    ("en/link.txt", include_str!("templates/en/link.txt")),
-    ("en/link.html", include_str!("templates/en/link.html")),
-    ("en/news.txt", include_str!("templates/en/news.txt")),
-    ("en/news.html", include_str!("templates/en/news.html")),
-    ("en/notice.txt", include_str!("templates/en/notice.txt")),
-    ("en/notice.html", include_str!("templates/en/notice.html")),
-];
-
-macro_rules! texts {
-    ($($language:literal { $($mail:literal)* })*) => { &[$($(Texts {
-        language: $language,
-        mail: $mail,
-        subject: include_str!(concat!("templates/", $language, "/", $mail, ".subject")),
-        text: include_str!(concat!("templates/", $language, "/", $mail, ".txt")),
-        html: include_str!(concat!("templates/", $language, "/", $mail, ".html")),
-    }),*),*] };
-}
-
-const TEXTS: &[Texts] = texts! {
-    "en" {
-        "staff_invitation"
-        "password_reset"
-        "account_invitation"
-        "set_password"
-        "email_verification"
-        "welcome"
-        "already_registered"
-        "access_removed"
-        "now_owner"
-        "password_changed"
-        "second_factor_added"
-        "second_factor_removed"
-        "recovery_code_used"
-        "recovery_codes_renewed"
-        "email_changed"
-        "api_credential_created"
-        "security_question_changed"
-        "logged_in_as"
-        "login_from_new_address"
-    }
-};
+/// Lines of the footer that are shown.
+const MOST_FOOTER_LINES: usize = 50;
 
 /// Every template, parsed.
 #[derive(Debug)]
 pub struct Templates {
+    /// What the operator's files say, for as long as the process runs.
+    files: Vec<Override>,
+    in_force: RwLock<Arc<InForce>>,
+}
+
+#[derive(Debug)]
+struct InForce {
     engine: Environment<'static>,
+    /// What stands before ours, by mail and language.
+    own: BTreeMap<(String, String), (Source, Override)>,
+    /// What of the database it was made of.
+    mark: Option<Mark>,
+}
+
+impl InForce {
+    fn new(files: &[Override], by_api: Vec<Override>, mark: Option<Mark>) -> Result<Self, minijinja::Error> {
+        let mut engine = engine::new()?;
+        let mut own = BTreeMap::new();
+        let files = files.iter().cloned().map(|over| (Source::File, over));
+        for (source, over) in files.chain(by_api.into_iter().map(|over| (Source::Api, over))) {
+            // They were checked when they were saved, perhaps by another version.
+            if let Err(error) = engine::add(&mut engine, source.folder(), &over) {
+                let (mail, language) = (&over.mail, &over.language);
+                tracing::error!(%mail, %language, %error, "a mail template is broken and left out; ours stands in");
+                continue;
+            }
+            own.insert((over.mail.clone(), over.language.clone()), (source, over));
+        }
+        Ok(Self { engine, own, mark })
+    }
+
+    fn own(&self, mail: &str, language: &str) -> Option<&(Source, Override)> {
+        let fits = |key: &(String, String)| key.0 == mail && key.1.eq_ignore_ascii_case(language);
+        self.own.iter().find(|(key, _)| fits(key)).map(|(_, own)| own)
+    }
+
+    fn render(
+        &self,
+        mail: &SystemMail,
+        source: Source,
+        language: &str,
+    ) -> Result<Rendered, minijinja::Error> {
+        let stem = format!("{}{language}/{}", source.folder(), mail.content.name());
+        let values = minijinja::Value::from(Serde(mail.values(language)?));
+        let rendered = Rendered {
+            subject: one_line(&part(&self.engine, &format!("{stem}.subject"), &values)?),
+            text: part(&self.engine, &format!("{stem}.txt"), &values)?,
+            html: part(&self.engine, &format!("{stem}.html"), &values)?,
+        };
+        // What was checked with samples may do otherwise with the real thing.
+        match (source, &mail.link) {
+            (Source::File | Source::Api, Some(link)) => match own_link::check(&rendered, link) {
+                Ok(()) => Ok(rendered),
+                Err((_, message)) => Err(minijinja::Error::new(ErrorKind::InvalidOperation, message)),
+            },
+            (Source::BuiltIn, _) | (_, None) => Ok(rendered),
+        }
+    }
 }
 
 impl Templates {
-    pub fn new() -> Result<Self, minijinja::Error> {
-        let mut engine = Environment::empty();
-        engine.set_undefined_behavior(UndefinedBehavior::Strict);
-        engine.set_auto_escape_callback(|name| match name.ends_with(".html") {
-            true => AutoEscape::Html,
-            false => AutoEscape::None,
-        });
-        engine.add_filter("in_words", in_words);
-        engine.add_filter("program", |user_agent: Option<&str>| user_agent.map(client::program));
-        for (name, layout) in LAYOUTS {
-            engine.add_template(name, layout)?;
-        }
-        for Texts { language, mail, subject, text, html } in TEXTS {
-            engine.add_template_owned(format!("{language}/{mail}.subject"), *subject)?;
-            engine.add_template_owned(format!("{language}/{mail}.txt"), *text)?;
-            engine.add_template_owned(format!("{language}/{mail}.html"), *html)?;
-        }
-        Ok(Self { engine })
+    /// With the operator's own from files; those of the API come with [`Self::take`].
+    pub fn new(files: Vec<Override>) -> Result<Self, minijinja::Error> {
+        let in_force = InForce::new(&files, Vec::new(), None)?;
+        Ok(Self { files, in_force: RwLock::new(Arc::new(in_force)) })
     }
 
-    /// In `language` (a tag such as `en` or `pt-BR`), its base language, or the default one.
-    pub fn render(&self, mail: &SystemMail, language: &str) -> Result<Rendered, minijinja::Error> {
+    fn in_force(&self) -> Arc<InForce> {
+        // Nothing panics while it is held.
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether the database has other templates than those in force.
+    pub(crate) fn is_outdated(&self, mark: &Mark) -> bool {
+        self.in_force().mark.as_ref() != Some(mark)
+    }
+
+    /// Puts in force what the database has.
+    pub(crate) fn take(&self, by_api: Vec<Override>, mark: Mark) -> Result<(), minijinja::Error> {
+        let new = Arc::new(InForce::new(&self.files, by_api, Some(mark))?);
+        *self.in_force.write().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// In `language` (a tag such as `en` or `pt-BR`), its base language, what people have who chose none, or English.
+    pub fn render(
+        &self,
+        mail: &SystemMail,
+        language: &str,
+        default: &str,
+    ) -> Result<Rendered, minijinja::Error> {
+        let in_force = self.in_force();
         let name = mail.content.name();
-        let language = available(name, language);
-        let values = minijinja::Value::from(Serde(mail.values(language)?));
-        let part = |suffix: &str| {
-            let name = format!("{language}/{name}.{suffix}");
-            self.engine.get_template(&name)?.render(&values)
-        };
-        // The engine escapes slashes as well, which nothing here needs and which makes links unreadable.
-        let html = part("html")?.replace("&#x2f;", "/");
-        Ok(Rendered { subject: one_line(&part("subject")?), text: part("txt")?, html })
+        for language in preference(language, default) {
+            if let Some((source, over)) = in_force.own(name, &language) {
+                match in_force.render(mail, *source, &over.language) {
+                    Ok(rendered) => return Ok(rendered),
+                    // A mail that goes out in our words is better than one that does not.
+                    Err(error) => {
+                        tracing::error!(mail = %name, %language, %error, "a mail template fails; ours stands in");
+                    }
+                }
+            }
+            if let Some(ours) = built_in(name, &language) {
+                return in_force.render(mail, Source::BuiltIn, ours.language);
+            }
+        }
+        Err(minijinja::Error::new(ErrorKind::TemplateNotFound, format!("there is no text for {name}")))
+    }
+
+    /// What is said in a mail in a language, and whose words they are.
+    pub(crate) fn texts(&self, mail: &str, language: &str) -> Option<(Source, Override)> {
+        let own = self.in_force().own(mail, language).cloned();
+        own.or_else(|| built_in(mail, language).map(|texts| (Source::BuiltIn, texts.into())))
+    }
+
+    /// Ours.
+    pub(crate) fn built_in(mail: &str, language: &str) -> Option<Override> {
+        built_in(mail, language).map(Into::into)
+    }
+
+    /// The languages that a mail has, and whose words they are.
+    pub(crate) fn languages(&self, mail: &str) -> BTreeMap<String, Source> {
+        let in_force = self.in_force();
+        let ours = TEXTS.iter().filter(|texts| texts.mail == mail);
+        let mut languages: BTreeMap<_, _> =
+            ours.map(|texts| (texts.language.to_owned(), Source::BuiltIn)).collect();
+        let own = in_force.own.iter().filter(|((its, _), _)| its == mail);
+        languages.extend(own.map(|((_, language), (source, _))| (language.clone(), *source)));
+        languages
     }
 }
 
-/// The closest language that has this mail.
-fn available(mail: &str, language: &str) -> &'static str {
-    let find = |wanted: &str| {
-        let fits = |texts: &&Texts| texts.mail == mail && texts.language.eq_ignore_ascii_case(wanted);
-        TEXTS.iter().find(fits).map(|texts| texts.language)
-    };
-    let base = language.split(['-', '_']).next().unwrap_or(language);
-    find(language).or_else(|| find(base)).unwrap_or(DEFAULT_LANGUAGE)
+fn built_in(mail: &str, language: &str) -> Option<&'static Texts> {
+    TEXTS.iter().find(|texts| texts.mail == mail && texts.language.eq_ignore_ascii_case(language))
+}
+
+/// The languages to try, the best one first.
+fn preference(language: &str, default: &str) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut languages = Vec::new();
+    for tag in [language, default, DEFAULT_LANGUAGE] {
+        let tag = tag.replace('_', "-").to_ascii_lowercase();
+        let base = tag.split('-').next().unwrap_or_default().to_owned();
+        languages.extend([tag, base].into_iter().filter(|tag| seen.insert(tag.clone())));
+    }
+    languages
+}
+
+impl From<MailTemplate> for Override {
+    fn from(MailTemplate { mail, language, subject, text, html, .. }: MailTemplate) -> Self {
+        Self { mail, language, subject, text, html }
+    }
+}
+
+impl From<&Texts> for Override {
+    fn from(texts: &Texts) -> Self {
+        Self {
+            mail: texts.mail.to_owned(),
+            language: texts.language.to_owned(),
+            // The last line end is the file's.
+            subject: texts.subject.trim_end().to_owned(),
+            text: texts.text.to_owned(),
+            html: texts.html.to_owned(),
+        }
+    }
 }
 
 impl SystemMail {
@@ -149,9 +270,12 @@ impl SystemMail {
     fn values(&self, language: &str) -> Result<Value, minijinja::Error> {
         let content = serde_json::to_value(&self.content)
             .map_err(|error| minijinja::Error::new(ErrorKind::BadSerialization, error.to_string()))?;
+        let Letterhead { company, logo, footer } = &self.letterhead;
         let own = [
             ("language", Value::from(language)),
-            ("company", Value::from(self.company.as_str())),
+            ("company", Value::from(company.as_str())),
+            ("logo", Value::from(logo.as_str())),
+            ("footer", footer.trim_end().lines().take(MOST_FOOTER_LINES).collect()),
             ("recipient_name", Value::from(self.recipient_name.as_str())),
         ];
         let own = own.into_iter().chain(self.link.as_deref().map(|link| ("link", Value::from(link))));
@@ -172,23 +296,6 @@ fn clean(value: &mut Value) {
         Value::Object(fields) => fields.values_mut().for_each(clean),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
-}
-
-/// "Saturday, 28 November 2026 at 23:40 UTC".
-fn in_words(at: &str) -> Result<String, minijinja::Error> {
-    let at: Timestamp = at.parse().map_err(|error: jiff::Error| {
-        minijinja::Error::new(ErrorKind::InvalidOperation, "in_words is for instants").with_source(error)
-    })?;
-    Ok(at.to_zoned(TimeZone::UTC).strftime("%A, %-d %B %Y at %H:%M UTC").to_string())
-}
-
-/// Without line ends, other control characters, and those that turn the direction of writing.
-fn one_line(text: &str) -> String {
-    let drop =
-        |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let gap = |c: char| c.is_whitespace() || c.is_control();
-    let text: String = text.chars().filter(|c| !drop(*c)).collect();
-    text.split(gap).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod invitations;
 mod journey;
 mod login_as;
 mod mail;
+mod mail_templates;
 mod nodes;
 mod notices;
 mod openapi;

@@ -79,9 +79,11 @@ impl Operation {
             .unwrap_or_else(|| panic!("{} does not say", self.name()))
     }
 
-    /// The path, with `id` where it names something.
+    /// The path, with `id` where it names something: `one/other` where it names two things.
     pub(crate) fn path_of(&self, id: &str) -> String {
-        let parts = self.path.split('/').map(|part| if part.starts_with('{') { id } else { part });
+        let mut ids = id.split('/').cycle();
+        let fill = |part| if str::starts_with(part, '{') { ids.next().unwrap_or_default() } else { part };
+        let parts = self.path.split('/').map(fill);
         parts.collect::<Vec<_>>().join("/")
     }
 

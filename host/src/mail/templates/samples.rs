@@ -40,6 +40,8 @@ pub(crate) fn contents(words: &Words<'_>, at: Timestamp) -> Vec<MailContent> {
         | MailContent::AlreadyRegistered { .. }
         | MailContent::AccessRemoved { .. }
         | MailContent::NowOwner { .. }
+        // It is one of the others.
+        | MailContent::Sample { .. }
         | MailContent::Notice { .. } => {}
     }
     let person = || words.person.to_owned();
@@ -139,6 +141,7 @@ pub(crate) fn carries_token(content: &MailContent) -> bool {
         | MailContent::AlreadyRegistered { .. }
         | MailContent::AccessRemoved { .. }
         | MailContent::NowOwner { .. }
+        | MailContent::Sample { .. }
         | MailContent::Notice { .. } => false,
     }
 }

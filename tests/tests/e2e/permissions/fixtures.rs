@@ -7,6 +7,7 @@ use crate::openapi::Operation;
 use frontdesk_tests::{
     Answer, Api, Database, Frontdesk, PASSWORD, Person, first_administrator, invite, joined, role, unique,
 };
+use reqwest::Method;
 use serde_json::{Value, json};
 
 /// What the path of an operation names.
@@ -29,6 +30,7 @@ pub(super) enum Subject {
     UserWithQuestion,
     /// With a contact of the same id.
     AccountWithContact,
+    MailTemplate,
 }
 use Subject::*;
 
@@ -168,6 +170,13 @@ pub(super) const FIXTURES: &[Fixture] = &[
     // Settings.
     on("getSettings", Nothing),
     on("changeSettings", Nothing).with(|_| json!({ "ban_after": 7 })),
+    // Mail templates.
+    on("listMailTemplates", Nothing),
+    on("getMailTemplate", MailTemplate),
+    on("setMailTemplate", MailTemplate).with(|facts| texts(&facts.word)),
+    on("resetMailTemplate", MailTemplate),
+    on("previewMailTemplate", MailTemplate).with(|_| json!({})),
+    on("testMailTemplate", MailTemplate),
 ];
 
 /// A service with a full administrator and what callers can be let loose on.
@@ -257,6 +266,12 @@ impl World {
             TrustedAddress => {
                 self.made("/v1/admin/trusted-addresses", json!({ "network": "203.0.113.2" })).await
             }
+            MailTemplate => {
+                let id = "welcome/en";
+                let path = format!("/v1/admin/mail-templates/{id}");
+                self.ada.api.json(Method::PUT, &path, &texts("Hello")).await.expect(200);
+                id.to_owned()
+            }
             Department => self.made("/v1/admin/departments", json!({ "name": word() })).await,
             AccountGroup => self.made("/v1/admin/account-groups", json!({ "name": word() })).await,
             CustomField => {
@@ -318,6 +333,10 @@ impl World {
         self.permit(&self.owner_role, &[]).await;
         id
     }
+}
+
+fn texts(word: &str) -> Value {
+    json!({ "subject": word, "text": word, "html": word })
 }
 
 /// Nobody's yet; as names and usernames are.
