@@ -69,6 +69,9 @@ pub enum Error {
     InUse { users: i64 },
     #[error("there is no such user")]
     NoSuchUser,
+    /// Whoever holds an address that is not theirs must not lock its owner out with a question of their own.
+    #[error("the email address is not verified")]
+    EmailUnverified,
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -142,6 +145,9 @@ pub async fn choose(
     answer: AnswerHash,
 ) -> Result<(), Error> {
     let login = locked_user(cx, user).await?;
+    if !login.email_verified {
+        return Err(Error::EmailUnverified);
+    }
     locked(cx, question).await?;
     if !store::choose(cx, user, question, &answer).await? {
         return Err(Error::NoSuchUser);

@@ -56,6 +56,7 @@ async fn a_user(test: &TestService, name: &str) -> UserId {
         sqlx::query("INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING").bind(user).execute(conn).await.map(|_| ())
     })
     .unwrap();
+    logins::set_email_verified(&mut cx, user.into(), true).await.unwrap();
     cx.commit().await.unwrap();
     user
 }
@@ -140,6 +141,8 @@ async fn only_users_have_security_questions() {
             assert!(matches!(try_choose(service, nobody, question.id).await, Err(Error::NoSuchUser)));
             assert!(matches!(try_clear(service, nobody).await, Err(Error::NoSuchUser)));
         }
+        let squatter = test.user("squatter").await.id.of_user();
+        assert!(matches!(try_choose(service, squatter, question.id).await, Err(Error::EmailUnverified)));
         assert_eq!(mails(service).await, []);
         test.finish().await;
     }

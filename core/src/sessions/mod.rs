@@ -109,6 +109,8 @@ pub struct Authenticated {
     pub records_per_page: Option<i64>,
     /// The account that a user's session acts for, as long as it may.
     pub account: Option<OnAccount>,
+    /// It acted for an account that its user is no longer on, or that was closed.
+    pub lost_account: bool,
     /// The admin who came in as this user, and whose session this one ends with.
     pub opened_by: Option<OpenedBy>,
     /// What must be done before anything else works.

@@ -52,6 +52,7 @@ struct UserRow {
     #[sqlx(flatten)]
     session: Row,
     opened_by: Option<SessionId>,
+    bound_to: Option<AccountId>,
     account_id: Option<AccountId>,
     owner_id: Option<UserId>,
     everything: Option<bool>,
@@ -99,7 +100,9 @@ impl UserRow {
                 self.permissions.as_deref().unwrap_or_default(),
             ),
         });
-        let session = Authenticated { account, ..authenticated(self.session, Audience::User, none) };
+        let lost_account = account.is_none() && self.bound_to.is_some();
+        let session =
+            Authenticated { account, lost_account, ..authenticated(self.session, Audience::User, none) };
         Found { session, opened_by: self.opened_by }
     }
 }
@@ -121,6 +124,7 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
         role: None,
         records_per_page: None,
         account: None,
+        lost_account: false,
         opened_by: None,
         session: row.id,
         audience,

@@ -1,9 +1,12 @@
-//! `/v1/admin/accounts/{id}/contacts`: people of an account who do not log in.
+//! `/v1/admin/accounts/{id}/contacts` and `/v1/client/account/contacts`: people of an account who do not log in.
 
 use axum::extract::State;
 use frontdesk_core::{
+    accounts::AccountPermission,
     contacts::{self, Contact, ContactChange, EmailPreference, NewContact},
+    cx::Cx,
     ids::{AccountId, ContactId},
+    invalid::Checked,
     roles::Permission,
     time::Timestamp,
 };
@@ -12,10 +15,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Created, Json, NoContent, Path},
-    guard::By,
+    guard::{By, OnAccount},
     page::{List, Page, Unfiltered},
     problem::{Code, Problem},
-    routes::{Op, Routes},
+    routes::{Needs, Op, Routes},
 };
 use crate::App;
 
@@ -23,7 +26,8 @@ const TAG: &str = "Contacts";
 
 pub(super) fn routes(routes: Routes) -> Routes {
     let (view, edit) = (Some(Permission::AccountsView), Some(Permission::AccountsEdit));
-    routes
+    let own = Needs::Permission(AccountPermission::Contacts);
+    let routes = routes
         .get(
             "/v1/admin/accounts/{id}/contacts",
             Op::staff("listContacts", TAG, "List an account's contacts, the newest first", view),
@@ -49,6 +53,33 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/contacts/{contact_id}",
             Op::staff("deleteContact", TAG, "Delete a contact", edit),
             delete,
+        );
+    routes
+        .get(
+            "/v1/client/account/contacts",
+            Op::client("listMyContacts", TAG, "List my account's contacts, the newest first", own),
+            list_own,
+        )
+        .post(
+            "/v1/client/account/contacts",
+            Op::client("createMyContact", TAG, "Add a contact to my account", own)
+                .problems(&[Code::LimitReached]),
+            create_own,
+        )
+        .get(
+            "/v1/client/account/contacts/{contact_id}",
+            Op::client("getMyContact", TAG, "One of my account's contacts", own),
+            get_own,
+        )
+        .patch(
+            "/v1/client/account/contacts/{contact_id}",
+            Op::client("changeMyContact", TAG, "Change a contact of my account", own),
+            change_own,
+        )
+        .delete(
+            "/v1/client/account/contacts/{contact_id}",
+            Op::client("deleteMyContact", TAG, "Delete a contact of my account", own),
+            delete_own,
         )
 }
 
@@ -157,12 +188,33 @@ impl From<ChangeContact> for ContactChange {
     }
 }
 
+#[derive(Debug, Deserialize, JsonSchema)]
+struct OwnContactPath {
+    contact_id: ContactId,
+}
+
 async fn list(
     State(app): State<App>,
     Path(AccountPath { id }): Path<AccountPath>,
     list: List<Unfiltered>,
 ) -> Result<Json<Page<ContactView>>, Problem> {
-    let page = contacts::list(&mut app.read().await?, id, &list.request).await?;
+    listed(&app, id, &list).await
+}
+
+async fn list_own(
+    State(app): State<App>,
+    on: OnAccount,
+    list: List<Unfiltered>,
+) -> Result<Json<Page<ContactView>>, Problem> {
+    listed(&app, on.account, &list).await
+}
+
+async fn listed(
+    app: &App,
+    account: AccountId,
+    list: &List<Unfiltered>,
+) -> Result<Json<Page<ContactView>>, Problem> {
+    let page = contacts::list(&mut app.read().await?, account, &list.request).await?;
     Ok(Json(Page::of(page, ContactView::from)))
 }
 
@@ -170,8 +222,15 @@ async fn get(
     State(app): State<App>,
     Path(ContactPath { id, contact_id }): Path<ContactPath>,
 ) -> Result<Json<ContactView>, Problem> {
-    let contact = contacts::find(&mut app.read().await?, id, contact_id).await?;
-    Ok(Json(contact.into()))
+    Ok(Json(contacts::find(&mut app.read().await?, id, contact_id).await?.into()))
+}
+
+async fn get_own(
+    State(app): State<App>,
+    on: OnAccount,
+    Path(OwnContactPath { contact_id }): Path<OwnContactPath>,
+) -> Result<Json<ContactView>, Problem> {
+    Ok(Json(contacts::find(&mut app.read().await?, on.account, contact_id).await?.into()))
 }
 
 async fn create(
@@ -181,8 +240,24 @@ async fn create(
     Json(body): Json<CreateContact>,
 ) -> Result<Created<ContactView>, Problem> {
     let new = NewContact::from(body).checked()?;
-    let mut cx = by.begin(&app).await?;
-    let contact = contacts::create(&mut cx, id, new).await?;
+    created(by.begin(&app).await?, id, new).await
+}
+
+async fn create_own(
+    State(app): State<App>,
+    on: OnAccount,
+    Json(body): Json<CreateContact>,
+) -> Result<Created<ContactView>, Problem> {
+    let new = NewContact::from(body).checked()?;
+    created(on.member.begin(&app).await?, on.account, new).await
+}
+
+async fn created(
+    mut cx: Cx,
+    account: AccountId,
+    new: Checked<NewContact>,
+) -> Result<Created<ContactView>, Problem> {
+    let contact = contacts::create(&mut cx, account, new).await?;
     cx.commit().await?;
     Ok(Created(contact.into()))
 }
@@ -194,8 +269,26 @@ async fn change(
     Json(body): Json<ChangeContact>,
 ) -> Result<Json<ContactView>, Problem> {
     let change = ContactChange::from(body).checked()?;
-    let mut cx = by.begin(&app).await?;
-    let contact = contacts::change(&mut cx, id, contact_id, change).await?;
+    changed(by.begin(&app).await?, id, contact_id, change).await
+}
+
+async fn change_own(
+    State(app): State<App>,
+    on: OnAccount,
+    Path(OwnContactPath { contact_id }): Path<OwnContactPath>,
+    Json(body): Json<ChangeContact>,
+) -> Result<Json<ContactView>, Problem> {
+    let change = ContactChange::from(body).checked()?;
+    changed(on.member.begin(&app).await?, on.account, contact_id, change).await
+}
+
+async fn changed(
+    mut cx: Cx,
+    account: AccountId,
+    id: ContactId,
+    change: Checked<ContactChange>,
+) -> Result<Json<ContactView>, Problem> {
+    let contact = contacts::change(&mut cx, account, id, change).await?;
     cx.commit().await?;
     Ok(Json(contact.into()))
 }
@@ -205,8 +298,19 @@ async fn delete(
     by: By,
     Path(ContactPath { id, contact_id }): Path<ContactPath>,
 ) -> Result<NoContent, Problem> {
-    let mut cx = by.begin(&app).await?;
-    contacts::delete(&mut cx, id, contact_id).await?;
+    deleted(by.begin(&app).await?, id, contact_id).await
+}
+
+async fn delete_own(
+    State(app): State<App>,
+    on: OnAccount,
+    Path(OwnContactPath { contact_id }): Path<OwnContactPath>,
+) -> Result<NoContent, Problem> {
+    deleted(on.member.begin(&app).await?, on.account, contact_id).await
+}
+
+async fn deleted(mut cx: Cx, account: AccountId, id: ContactId) -> Result<NoContent, Problem> {
+    contacts::delete(&mut cx, account, id).await?;
     cx.commit().await?;
     Ok(NoContent)
 }

@@ -9,6 +9,7 @@ mod api_credentials;
 mod api_roles;
 mod authorize;
 mod bans;
+mod client_account;
 mod client_accounts;
 mod client_address;
 mod client_me;
@@ -89,6 +90,7 @@ pub fn router(app: App) -> Router {
         client_session::routes,
         client_me::routes,
         client_accounts::routes,
+        client_account::routes,
     ]
     .into_iter()
     .fold(Routes::new(app.clone()), |routes, add| add(routes));
@@ -165,6 +167,7 @@ fn description(app: &App) -> OpenApi {
             "Client session",
             "Client profile",
             "Client accounts",
+            "Client account",
             "Service",
         ]
         .map(|name| Tag { name: name.into(), ..Tag::default() })

@@ -250,10 +250,16 @@ impl Problem {
 
     /// A user lacks a permission on the account.
     pub(super) fn account_permission(needed: AccountPermission, allowed: AccountPermissions) -> Self {
-        let detail = format!(
-            "This needs the permission {needed} ({}) on the account. Its owner can give it.",
-            needed.describe().label
-        );
+        let label = needed.describe().label;
+        let detail = match allowed.iter().next() {
+            Some(_) => {
+                format!("This needs the permission {needed} ({label}) on the account. Its owner can give it.")
+            }
+            None => format!(
+                "This needs the permission {needed} ({label}) on the account, and you may nothing there, or it is closed: \
+                 choose another one, or ask its owner."
+            ),
+        };
         let (permission, allowed) = (Some(needed.as_str()), Some(allowed));
         Self { permission, allowed, ..Self::with_detail(Code::PermissionRequired, detail) }
     }

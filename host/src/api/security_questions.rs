@@ -82,6 +82,10 @@ impl From<security_questions::Error> for Problem {
                 format!("So many users have chosen it: {users}. It can be worded anew."),
             ),
             Error::NoSuchUser => Self::with_detail(Code::NotFound, "There is no user with this id."),
+            Error::EmailUnverified => Self::with_detail(
+                Code::EmailUnverified,
+                "Verify your email address first: a link in a mail to it does.",
+            ),
             Error::Db(error) => error.into(),
         }
     }

@@ -64,7 +64,7 @@ function duration(seconds) {
 }
 
 // Codes that concern one field, for problems that do not list `errors`.
-const fieldOfCode = { username_taken: "username", email_taken: "email", password_refused: "password" };
+const fieldOfCode = { username_taken: "username", email_taken: "email", password_refused: "password", answer_refused: "answer" };
 
 // A form whose complaints stand beside its fields.
 //   asks(name)       whether a field is asked for at all
