@@ -478,11 +478,11 @@ async fn log_in_as(
     by: By,
     Path(AccountUsersPath { id }): Path<AccountUsersPath>,
     Json(body): Json<LogInAs>,
-) -> Result<Created<LogInAsLink>, Problem> {
+) -> Result<Json<LogInAsLink>, Problem> {
     let session = by.session()?;
     let mut cx = by.begin(&app).await?;
     let token = login_as::open(&mut cx, session, id, body.user_id).await?;
     let expires_at = cx.now().plus(LIFETIME);
     cx.commit().await?;
-    Ok(Created(LogInAsLink { link: app.login_as_link(&token), expires_at }))
+    Ok(Json(LogInAsLink { link: app.login_as_link(&token), expires_at }))
 }

@@ -3,7 +3,11 @@
 //!
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
+mod account_invitations;
+mod account_users;
+mod accounts;
 mod api_access;
+mod authorize;
 mod backlog;
 mod bans;
 mod client_invitations;
@@ -51,3 +55,4 @@ mod staff;
 mod staff_list;
 mod standing;
 mod usernames;
+mod users;

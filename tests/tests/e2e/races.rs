@@ -24,7 +24,7 @@ both! {
 }
 
 /// All of them at the same moment; what came back, in their order.
-async fn at_once<F: Future<Output = Answer> + Send + 'static>(calls: Vec<F>) -> Vec<Answer> {
+pub(crate) async fn at_once<F: Future<Output = Answer> + Send + 'static>(calls: Vec<F>) -> Vec<Answer> {
     let barrier = Arc::new(Barrier::new(calls.len()));
     let mut racers = JoinSet::new();
     for (n, call) in calls.into_iter().enumerate() {
@@ -39,7 +39,7 @@ async fn at_once<F: Future<Output = Answer> + Send + 'static>(calls: Vec<F>) -> 
     answers.into_iter().map(|(_, answer)| answer).collect()
 }
 
-async fn send(api: Api, method: Method, path: String, body: Value) -> Answer {
+pub(crate) async fn send(api: Api, method: Method, path: String, body: Value) -> Answer {
     api.json(method, &path, &body).await
 }
 
@@ -56,13 +56,13 @@ fn outcomes(answers: &[Answer]) -> BTreeMap<String, usize> {
 }
 
 /// Nothing but these came back, and nothing went wrong on our side.
-fn only(answers: &[Answer], expected: &[&str]) {
+pub(crate) fn only(answers: &[Answer], expected: &[&str]) {
     let outcomes = outcomes(answers);
     let strange: Vec<_> = outcomes.keys().filter(|outcome| !expected.contains(&outcome.as_str())).collect();
     assert!(strange.is_empty(), "{outcomes:?}: {answers:#?}");
 }
 
-fn count(answers: &[Answer], outcome: &str) -> usize {
+pub(crate) fn count(answers: &[Answer], outcome: &str) -> usize {
     outcomes(answers).get(outcome).copied().unwrap_or_default()
 }
 

@@ -27,9 +27,19 @@ pub(super) enum Subject {
     AccountGroup,
     CustomField,
     SecurityQuestion,
-    UserWithQuestion,
-    /// With a contact of the same id.
-    AccountWithContact,
+    /// On no account.
+    User,
+    DisabledUser,
+    UserWithSecondFactor,
+    UserWithSecurityQuestion,
+    Account,
+    ClosedAccount,
+    /// With the preview of what goes with it.
+    AccountToDelete,
+    /// Somebody on an account who does not own it.
+    AccountUser,
+    AccountInvitation,
+    Contact,
     MailTemplate,
 }
 use Subject::*;
@@ -57,6 +67,10 @@ struct Facts<'w> {
     departments: Vec<String>,
     /// Every custom field, the first one first.
     custom_fields: Vec<String>,
+    /// On no account.
+    user: &'w str,
+    /// On every account that is made here, and owns none.
+    member: &'w str,
 }
 
 const fn on(operation: &'static str, subject: Subject) -> Fixture {
@@ -136,14 +150,54 @@ pub(super) const FIXTURES: &[Fixture] = &[
     on("createSecurityQuestion", Nothing).with(|facts| json!({ "question": facts.word })),
     on("changeSecurityQuestion", SecurityQuestion).with(|facts| json!({ "question": facts.word })),
     on("deleteSecurityQuestion", SecurityQuestion),
-    on("clearSecurityQuestion", UserWithQuestion),
-    // Contacts.
-    on("listContacts", AccountWithContact),
-    on("createContact", AccountWithContact)
+    on("clearSecurityQuestion", UserWithSecurityQuestion),
+    // Users.
+    on("listUsers", Nothing),
+    on("createUser", Nothing).with(|facts| user_called(&facts.word)),
+    on("getUser", User),
+    on("changeUser", User).with(|facts| json!({ "first_name": facts.word })),
+    on("deleteUser", User),
+    on("resetUserPassword", User),
+    on("setTemporaryPassword", User).with(|_| json!({ "password": PASSWORD })),
+    on("removeUserSecondFactor", UserWithSecondFactor),
+    on("disableUser", User),
+    on("enableUser", DisabledUser),
+    // Accounts.
+    on("listAccounts", Nothing),
+    on("openAccount", Nothing).with(|facts| user_called(&facts.word)),
+    on("getAccount", Account),
+    on("changeAccount", Account).with(|facts| json!({ "name": facts.word })),
+    on("closeAccount", Account),
+    on("reopenAccount", ClosedAccount),
+    on("previewAccountDeletion", Account),
+    on("deleteAccount", AccountToDelete),
+    // Who is on them.
+    on("listAccountUsers", Account),
+    on("addAccountUser", Account)
+        .with(|facts| json!({ "user_id": facts.user, "permissions": "all", "send_invite": false })),
+    on("changeAccountUser", AccountUser).with(|_| json!({ "permissions": ["invoices"] })),
+    on("removeAccountUser", AccountUser),
+    on("changeAccountOwner", Account).with(|facts| json!({ "user_id": facts.member })),
+    on("getAccountPermissions", Nothing),
+    on("logInAsUser", Account).with(|_| json!({})),
+    on("listAccountInvitations", Account),
+    on("inviteToAccount", Account)
+        .with(|facts| json!({ "email": format!("{}@example.test", facts.word), "permissions": [] })),
+    on("inviteManyToAccount", Account)
+        .with(|facts| json!(format!("email,permissions\n{}@example.test,all\n", facts.word))),
+    on("getAccountInvitation", AccountInvitation),
+    on("cancelAccountInvitation", AccountInvitation),
+    on("resendAccountInvitation", AccountInvitation),
+    on("listContacts", Account),
+    on("createContact", Account)
         .with(|facts| json!({ "first_name": facts.word, "email": format!("{}@example.test", facts.word) })),
-    on("getContact", AccountWithContact),
-    on("changeContact", AccountWithContact).with(|facts| json!({ "first_name": facts.word })),
-    on("deleteContact", AccountWithContact),
+    on("getContact", Contact),
+    on("changeContact", Contact).with(|facts| json!({ "first_name": facts.word })),
+    on("deleteContact", Contact),
+    // Other systems.
+    on("introspect", Nothing).with(|facts| json!({ "token": facts.word })),
+    on("authorize", Nothing)
+        .with(|facts| json!({ "user_id": facts.user, "account_id": facts.user, "permission": "invoices" })),
     // API access.
     on("listApiOperations", Nothing),
     on("listApiRoles", Nothing),
@@ -179,6 +233,11 @@ pub(super) const FIXTURES: &[Fixture] = &[
     on("testMailTemplate", MailTemplate),
 ];
 
+/// What makes a user, alone or with an account.
+fn user_called(word: &str) -> Value {
+    json!({ "first_name": word, "last_name": "Keller", "email": format!("{word}@example.test") })
+}
+
 /// A service with a full administrator and what callers can be let loose on.
 #[derive(Debug)]
 pub(super) struct World {
@@ -191,6 +250,8 @@ pub(super) struct World {
     /// Whose credentials are worked on, and the role that lets there be some.
     owner: Person,
     owner_role: String,
+    /// Who is on every account that is made here, and owns none.
+    member: String,
 }
 
 /// An operation's request, whoever sends it.
@@ -216,7 +277,10 @@ impl World {
         let empty_api_role = id_of(&ada.api.post("/v1/admin/api-roles", &nothing).await.expect(201));
         let owner_role = role(&ada.api, "Owners of credentials", &[]).await;
         let owner = joined(&ada, &service, "owner", json!({ "role_id": owner_role })).await;
-        Self { service, ada, empty_role, empty_api_role, owner, owner_role }
+        let member = id_of(&ada.api.post("/v1/admin/users", &user_called(&word())).await.expect(201));
+        let at_once = json!({ "invitation_resend_seconds": 0 });
+        ada.api.patch("/v1/admin/settings", &at_once).await.expect(200);
+        Self { service, ada, empty_role, empty_api_role, owner, owner_role, member }
     }
 
     /// Lets everybody with this role do exactly this.
@@ -228,6 +292,7 @@ impl World {
     /// A request of the operation that succeeds once, if the caller may.
     pub(super) async fn ready<'o>(&self, operation: &'o Operation, fixture: &Fixture) -> Ready<'o> {
         let id = self.make(fixture.subject).await;
+        let user = self.made("/v1/admin/users", user_called(&word())).await;
         let facts = Facts {
             word: word(),
             empty_role: &self.empty_role,
@@ -235,6 +300,8 @@ impl World {
             colleague: &self.owner.id,
             departments: self.listed("/v1/admin/departments").await,
             custom_fields: self.listed("/v1/admin/custom-fields").await,
+            user: &user,
+            member: &self.member,
         };
         let body = (fixture.body)(&facts);
         Ready { operation, id, body }
@@ -281,8 +348,39 @@ impl World {
             SecurityQuestion => {
                 self.made("/v1/admin/security-questions", json!({ "question": word() })).await
             }
-            UserWithQuestion => self.user_with_question().await,
-            AccountWithContact => self.account_with_contact().await,
+            User => self.made("/v1/admin/users", user_called(&word())).await,
+            DisabledUser => {
+                let id = self.made("/v1/admin/users", user_called(&word())).await;
+                self.ada.api.post(&format!("/v1/admin/users/{id}/disable"), &json!({})).await.expect(204);
+                id
+            }
+            UserWithSecondFactor => self.user_with_second_factor().await,
+            UserWithSecurityQuestion => self.user_with_question().await,
+            Account => self.account().await,
+            ClosedAccount => {
+                let id = self.account().await;
+                self.ada.api.post(&format!("/v1/admin/accounts/{id}/close"), &json!({})).await.expect(204);
+                id
+            }
+            AccountToDelete => {
+                let id = self.account().await;
+                let path = format!("/v1/admin/accounts/{id}/deletion");
+                let seen = self.ada.api.get(&path).await.expect(200)["preview"].clone();
+                format!("{id}?preview={}", seen.as_str().expect("a preview"))
+            }
+            AccountUser => format!("{}/{}", self.account().await, self.member),
+            AccountInvitation => {
+                let account = self.account().await;
+                let body = json!({ "email": format!("{}@example.test", word()), "permissions": [] });
+                let path = format!("/v1/admin/accounts/{account}/invitations");
+                format!("{account}/{}", self.made(&path, body).await)
+            }
+            Contact => {
+                let account = self.account().await;
+                let body = json!({ "first_name": "Joan", "email": format!("{}@example.test", word()) });
+                let path = format!("/v1/admin/accounts/{account}/contacts");
+                format!("{account}/{}", self.made(&path, body).await)
+            }
         }
     }
 
@@ -290,7 +388,7 @@ impl World {
         id_of(&self.ada.api.post(path, &body).await.expect(201))
     }
 
-    /// The ids of everything in a list.
+    /// The ids of a list, in its order.
     async fn listed(&self, path: &str) -> Vec<String> {
         let listed = self.ada.api.get(&format!("{path}?limit=200")).await.expect(200);
         listed["items"].as_array().expect("a list").iter().map(id_of).collect()
@@ -300,28 +398,30 @@ impl World {
         joined(&self.ada, &self.service, &word(), json!({ "role_id": self.empty_role })).await
     }
 
-    async fn user_with_question(&self) -> String {
-        let question = self.made("/v1/admin/security-questions", json!({ "question": word() })).await;
-        let email = format!("{}@example.test", word());
-        let new = json!({ "email": email, "first_name": "Anne", "last_name": "Byron", "password": PASSWORD });
-        let id = self.made("/v1/admin/users", new).await;
-        let chosen =
-            format!("UPDATE users SET question_id = '{question}', answer_hash = 'none' WHERE id = '{id}'");
-        self.service.execute(&chosen).await;
+    /// With an owner of its own, and the one member.
+    async fn account(&self) -> String {
+        let id = self.made("/v1/admin/accounts", user_called(&word())).await;
+        let member = json!({ "user_id": self.member, "permissions": [], "send_invite": false });
+        self.ada.api.post(&format!("/v1/admin/accounts/{id}/users"), &member).await.expect(201);
         id
     }
 
-    /// Of paths that name both, the same id stands in both places.
-    async fn account_with_contact(&self) -> String {
-        let email = format!("{}@example.test", word());
-        let new = json!({ "name": word(), "first_name": "Anne", "last_name": "Byron", "email": email });
-        let id = self.made("/v1/admin/accounts", new).await;
-        let contact = format!(
-            "INSERT INTO contacts (id, account_id, first_name, last_name, company_name, email, email_folded, phone, emails,
-                created_at)
-             VALUES ('{id}', '{id}', 'Joan', '', '', 'joan@example.test', 'joan@example.test', '', '', 0)"
+    async fn user_with_second_factor(&self) -> String {
+        let id = self.made("/v1/admin/users", user_called(&word())).await;
+        let sql = format!(
+            "INSERT INTO security_keys (id, login_id, name, credential_id, credential, created_at)
+             VALUES ('{id}', '{id}', 'Key', '{id}', 'none', 0)"
         );
-        self.service.execute(&contact).await;
+        self.service.execute(&sql).await;
+        id
+    }
+
+    async fn user_with_question(&self) -> String {
+        let id = self.made("/v1/admin/users", user_called(&word())).await;
+        let question = self.made("/v1/admin/security-questions", json!({ "question": word() })).await;
+        let sql =
+            format!("UPDATE users SET question_id = '{question}', answer_hash = 'none' WHERE id = '{id}'");
+        self.service.execute(&sql).await;
         id
     }
 
