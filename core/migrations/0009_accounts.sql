@@ -97,6 +97,9 @@ CREATE TABLE custom_fields (
     created_at  BIGINT NOT NULL
 );
 CREATE INDEX custom_fields_in_order ON custom_fields (position, id);
+-- Custom fields, their order and what accounts have in them change one at a time: whoever changes them holds this row.
+CREATE TABLE custom_field_lock (slot BIGINT PRIMARY KEY);
+INSERT INTO custom_field_lock (slot) VALUES (1);
 CREATE TABLE custom_field_values (
     account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
     field_id   TEXT NOT NULL REFERENCES custom_fields (id) ON DELETE CASCADE,

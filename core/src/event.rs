@@ -635,6 +635,11 @@ impl Changes {
         }
     }
 
+    /// Takes note of what was looked at elsewhere.
+    pub(crate) fn add(&mut self, changed: Vec<FieldChange>) {
+        self.0.extend(changed);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

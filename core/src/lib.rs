@@ -3,9 +3,12 @@
 //! It knows SQL, and knows neither HTTP nor WebAssembly. Start at [`cx`]: every change is one unit of work. Each
 //! feature is a folder with the rules in `mod.rs` and its statements in `store.rs`.
 
+pub mod account_groups;
 pub mod accounts;
 pub mod api_access;
 pub mod authority;
+pub mod contacts;
+pub mod custom_fields;
 pub mod cx;
 pub mod db;
 pub mod departments;
@@ -25,6 +28,7 @@ pub mod roles;
 pub mod search;
 pub mod second_factor;
 pub mod secret;
+pub mod security_questions;
 pub mod sessions;
 pub mod settings;
 pub mod staff;

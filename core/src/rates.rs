@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::{
-    cx::{Cx, Reads as _},
+    cx::{Cx, Reads},
     db, on,
     time::Timestamp,
 };
@@ -32,6 +32,21 @@ pub(crate) async fn count(
         .bind(key).bind(now).bind(over).fetch_one(conn).await
     })?;
     Ok(if count <= most { Ok(()) } else { Err(window.saturating_sub(now.since(since))) })
+}
+
+/// The time until the next may come, without counting it: a cheap refusal, which [`count`] has to confirm.
+pub(crate) async fn wait(
+    reads: &mut impl Reads,
+    key: &str,
+    most: i64,
+    window: Duration,
+) -> Result<Option<Duration>, db::Error> {
+    let (now, over) = (reads.now(), reads.now().minus(window));
+    let row: Option<(Timestamp,)> = on!(reads.db(), conn => {
+        sqlx::query_as("SELECT since FROM rates WHERE key = $1 AND since > $2 AND count >= $3")
+            .bind(key).bind(over).bind(most).fetch_optional(conn).await
+    })?;
+    Ok(row.map(|(since,)| window.saturating_sub(now.since(since))))
 }
 
 /// Begins to count anew.

@@ -3,6 +3,7 @@
 
 mod authenticator;
 mod callers;
+mod clients;
 mod database;
 mod frontdesk;
 mod http;
@@ -13,6 +14,10 @@ mod totp;
 
 pub use authenticator::Authenticator;
 pub use callers::{colleague, guess, log_in_as};
+pub use clients::{
+    User, accept_as_new, associated, client_log_in, found, new_user, open_registration, registered,
+    registration, with_clients,
+};
 pub use database::Database;
 pub use frontdesk::{Frontdesk, binary};
 pub use http::{Answer, Api};

@@ -1,5 +1,6 @@
 //! Making, changing, closing and deleting accounts.
 
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -7,6 +8,7 @@ use super::{
     store,
 };
 use crate::{
+    custom_fields::{self, Editor},
     cx::{Cx, Reads},
     db,
     event::{AccountClosed, AccountCreated, AccountDeleted, AccountEdited, AccountReopened, Changes},
@@ -26,6 +28,8 @@ pub struct NewAccount {
     pub profile: ProfileChange,
     pub group_id: Option<AccountGroupId>,
     pub notes: String,
+    /// By slug.
+    pub custom_fields: Map<String, Value>,
 }
 
 /// Whose account it is to be.
@@ -44,6 +48,8 @@ pub struct AccountChange {
     pub notes: Option<String>,
     /// Open ones only: see [`close`] and [`reopen`].
     pub inactive: Option<bool>,
+    /// By slug; null empties a field.
+    pub custom_fields: Map<String, Value>,
 }
 
 /// What is deleted together with an account.
@@ -78,7 +84,7 @@ impl NewAccount {
     /// The same with every field in its kept form; the fields of the profile are called `prefix` and their name.
     pub fn checked(self, prefix: &str, invalid: &mut Invalid) -> Self {
         let notes = notes(&self.notes, invalid);
-        Self { profile: self.profile.checked(prefix, invalid), group_id: self.group_id, notes }
+        Self { profile: self.profile.checked(prefix, invalid), notes, ..self }
     }
 }
 
@@ -111,6 +117,7 @@ pub async fn create(
     let profile = new.profile.into_profile(&login.first_name, &login.last_name, &login.email);
     let name = profile.name.clone();
     let account = insert(cx, login.id.of_user(), profile, new.group_id, new.notes, None).await?;
+    custom_fields::set(cx, account.id, &new.custom_fields, Editor::Staff, true).await?;
     let token = if is_new { Some(recovery::set_password_link(cx, &login, Some(name)).await?) } else { None };
     Ok((account, token))
 }
@@ -174,7 +181,7 @@ pub async fn change(
         (Some(_), Status::Closed) => return Err(Error::Closed),
         (Some(inactive), _) => after.status = if inactive { Status::Inactive } else { Status::Active },
     }
-    keep(cx, &before, &after).await
+    keep(cx, &before, &after, &change.custom_fields, Editor::Staff).await
 }
 
 /// Changes what users may who have the permission `profile`.
@@ -187,15 +194,22 @@ pub async fn change_profile(
     let before = locked_by(cx, By::User(user, AccountPermission::Profile), id).await?;
     let mut after = before.clone();
     change.profile.apply(&mut after.profile);
-    keep(cx, &before, &after).await
+    keep(cx, &before, &after, &change.custom_fields, Editor::User).await
 }
 
-async fn keep(cx: &mut Cx, before: &Account, after: &Account) -> Result<Account, Error> {
+async fn keep(
+    cx: &mut Cx,
+    before: &Account,
+    after: &Account,
+    fields: &Map<String, Value>,
+    by: Editor,
+) -> Result<Account, Error> {
     let mut changes = Changes::default();
     before.profile.note(&after.profile, &mut changes);
     changes.note("group_id", &before.group_id, &after.group_id);
     changes.note_private("notes", &before.notes, &after.notes);
     changes.note("status", &before.status, &after.status);
+    changes.add(custom_fields::set(cx, after.id, fields, by, false).await?);
     if changes.is_empty() {
         return Ok(before.clone());
     }

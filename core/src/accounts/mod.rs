@@ -13,6 +13,7 @@ mod store;
 
 use crate::{
     authority::Authority,
+    custom_fields,
     cx::{Cx, Reads},
     db,
     ids::{AccountGroupId, AccountId, UserId},
@@ -104,6 +105,15 @@ pub enum Error {
     User(#[from] users::Error),
     #[error(transparent)]
     Db(#[from] db::Error),
+}
+
+impl From<custom_fields::SetError> for Error {
+    fn from(error: custom_fields::SetError) -> Self {
+        match error {
+            custom_fields::SetError::Invalid(invalid) => Self::Invalid(invalid),
+            custom_fields::SetError::Db(error) => Self::Db(error),
+        }
+    }
 }
 
 impl From<Invalid> for Error {

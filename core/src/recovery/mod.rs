@@ -3,8 +3,10 @@
 //!
 //! Asking only writes down what was asked ([`ask`]); who is meant is looked up afterwards ([`resolve`]), so that asking
 //! for a name that exists costs what asking for any other does. A link sets a password and lets nobody in: whoever has
-//! a second factor still needs it at the login (OWASP Forgot Password Cheat Sheet).
+//! a second factor still needs it at the login (OWASP Forgot Password Cheat Sheet). Users who chose a security question
+//! answer it as well ([`answer`]).
 
+mod answer;
 mod store;
 
 use std::time::Duration;
@@ -21,9 +23,13 @@ use crate::{
     outbox::{self, Mail, PasswordChange, RemovedBy},
     second_factor,
     secret::{Token, TokenHash},
+    security_questions::{self, Chosen},
     settings::Settings,
     time::Timestamp,
 };
+
+pub(crate) use answer::forget_guesses;
+pub use answer::{Judged, refuse_too_many};
 
 /// How long a link lives, to the millisecond.
 pub const LIFETIME: Duration = Duration::from_secs(60 * 60);
@@ -53,6 +59,12 @@ pub enum Error {
     /// Staff are told to ask a colleague.
     #[error("setting a password anew by link is turned off")]
     TurnedOff,
+    /// Its owner has chosen a security question.
+    #[error("the answer to the security question is wanted")]
+    AnswerWanted,
+    /// The question was answered anew while the old answer was looked at.
+    #[error("the security question was changed meanwhile")]
+    ChangedMeanwhile,
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -183,32 +195,64 @@ fn requested(login: &Login) -> PasswordResetRequested {
     PasswordResetRequested { audience: login.audience, login_id: login.id }
 }
 
-/// Whose password the link sets. Spends nothing.
-pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<Login, Error> {
+/// A link that is good.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// Whose password it sets.
+    pub login: Login,
+    pub expires_at: Timestamp,
+    /// What its owner is asked first.
+    pub asked: Option<Chosen>,
+}
+
+/// What there is to a link. Spends nothing.
+pub async fn lookup(reads: &mut impl Reads, token: &TokenHash) -> Result<Link, Error> {
     let now = reads.now();
-    let id = store::find(reads.db(), token, now).await?.ok_or(Error::Dead)?;
-    let login = logins::find(reads, id).await?.ok_or(Error::Dead)?;
-    if login.disabled { Err(Error::Dead) } else { Ok(login) }
+    let (id, expires_at) = store::find(reads.db(), token, now).await?.ok_or(Error::Dead)?;
+    let login = logins::find(reads, id).await?.filter(|login| !login.disabled).ok_or(Error::Dead)?;
+    let asked = match login.audience {
+        Audience::User => security_questions::chosen(reads, id).await?,
+        Audience::Staff => None,
+    };
+    Ok(Link { login, expires_at, asked })
+}
+
+/// How an attempt to set a password ended. Either way the unit of work is to be committed: guesses count.
+#[derive(Debug)]
+pub enum Completed {
+    Set(Box<Login>),
+    /// The link is as good as before, for so many further answers.
+    WrongAnswer {
+        left: i64,
+    },
 }
 
 /// Spends the link and sets the password. Every session of its owner ends, and nobody is logged in: the second factor is
-/// still to be answered. Of any number at once, one sets it.
-pub async fn complete(cx: &mut Cx, token: &TokenHash, new: NewPassword) -> Result<Login, Error> {
+/// still to be answered. Of any number at once, one sets it. Whoever is asked something has answered it, see
+/// [`answer::Judged`].
+pub async fn complete(
+    cx: &mut Cx,
+    token: &TokenHash,
+    new: NewPassword,
+    answered: Option<Judged>,
+) -> Result<Completed, Error> {
     let now = cx.now();
-    let id = store::find(cx.db(), token, now).await?.ok_or(Error::Dead)?;
+    let (id, _) = store::find(cx.db(), token, now).await?.ok_or(Error::Dead)?;
     // First of all, like everybody who changes passwords and second factors: so nobody waits for one another.
     logins::lock(cx, id).await?;
-    let mailed = store::spend(cx, token).await?.ok_or(Error::Dead)?;
-    let login = logins::find(cx, id).await?.ok_or(Error::Dead)?;
-    if login.disabled {
-        return Err(Error::Dead);
+    let Link { login, asked, .. } = lookup(cx, token).await?;
+    if let Some(asked) = asked
+        && let Some(left) = answer::count_and_judge(cx, token, &login, &asked, answered).await?
+    {
+        return Ok(Completed::WrongAnswer { left });
     }
+    let mailed = store::spend(cx, token).await?.ok_or(Error::Dead)?;
     if mailed && !login.email_verified {
         prove_address(cx, &login).await?;
     }
     limits::forgive(cx, login.id).await?;
     logins::set_password(cx, &login, new, PasswordChange::Reset, None).await?;
-    Ok(login)
+    Ok(Completed::Set(Box::new(login)))
 }
 
 /// A link that was mailed proves whose the address is. Whoever registered with it may have been somebody else.

@@ -1,4 +1,4 @@
-use super::Request;
+use super::{Request, answer::MOST_WRONG};
 use crate::{
     cx::{Cx, Reads},
     db::{self, Conn},
@@ -118,16 +118,32 @@ pub(super) async fn insert(
     Ok(())
 }
 
+/// Whose a good link is, and until when.
 pub(super) async fn find(
     db: Conn<'_>,
     token: &TokenHash,
     now: Timestamp,
-) -> Result<Option<LoginId>, db::Error> {
-    let row: Option<(LoginId,)> = on!(db, conn => {
-        sqlx::query_as("SELECT login_id FROM password_resets WHERE token_hash = $1 AND expires_at > $2")
-            .bind(token).bind(now).fetch_optional(conn).await
+) -> Result<Option<(LoginId, Timestamp)>, db::Error> {
+    Ok(on!(db, conn => {
+        sqlx::query_as(
+            "SELECT login_id, expires_at FROM password_resets
+             WHERE token_hash = $1 AND expires_at > $2 AND wrong_answers < $3",
+        )
+        .bind(token).bind(now).bind(MOST_WRONG).fetch_optional(conn).await
+    })?)
+}
+
+/// Counts an answer as wrong, before it is looked at; how many there were by now. None if the link is no longer good.
+pub(super) async fn count_answer(cx: &mut Cx, token: &TokenHash) -> Result<Option<i64>, db::Error> {
+    let now = cx.now();
+    let row: Option<(i64,)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "UPDATE password_resets SET wrong_answers = wrong_answers + 1
+             WHERE token_hash = $1 AND expires_at > $2 AND wrong_answers < $3 RETURNING wrong_answers",
+        )
+        .bind(token).bind(now).bind(MOST_WRONG).fetch_optional(conn).await
     })?;
-    Ok(row.map(|(login,)| login))
+    Ok(row.map(|(count,)| count))
 }
 
 /// Whether it had been mailed; none if it is no longer good.

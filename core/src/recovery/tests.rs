@@ -1,7 +1,10 @@
 use super::*;
 use crate::{
     cx::Service,
+    ids::{SecurityQuestionId, UserId},
+    outbox::ChangedBy,
     password::PasswordHash,
+    security_questions::{AnswerHash, Wording},
     sessions::{self, Client, Method},
     testing::{self, TestService},
 };
@@ -23,7 +26,23 @@ fn new() -> NewPassword {
 
 async fn try_complete(service: Service, token: TokenHash) -> Result<Login, Error> {
     let mut cx = service.begin(from("192.0.2.7")).await?;
-    let done = complete(&mut cx, &token, new()).await?;
+    let done = complete(&mut cx, &token, new(), None).await?;
+    cx.commit().await?;
+    match done {
+        Completed::Set(login) => Ok(*login),
+        other => panic!("nobody was asked anything: {other:?}"),
+    }
+}
+
+/// The same with an answer, right or wrong.
+async fn try_answer(
+    service: Service,
+    token: TokenHash,
+    with: AnswerHash,
+    right: bool,
+) -> Result<Completed, Error> {
+    let mut cx = service.begin(from("192.0.2.7")).await?;
+    let done = complete(&mut cx, &token, new(), Some(Judged { with, right })).await?;
     cx.commit().await?;
     Ok(done)
 }
@@ -216,6 +235,186 @@ async fn one_address_or_its_neighbours_ask_twenty_times_an_hour() {
         assert!(asks("192.0.2.8", true).await);
         assert!(asks("2001:db8:0:1::1", true).await);
         assert!(asks("192.0.2.9", true).await);
+        test.finish().await;
+    }
+}
+
+/// A user who has chosen a question.
+async fn asked_user(test: &TestService, name: &str) -> (Login, SecurityQuestionId) {
+    let login = test.user(name).await;
+    let user = login.id.of_user();
+    let mut cx = test.service.begin(Caller::system()).await.unwrap();
+    crate::on!(cx.db(), conn => {
+        sqlx::query("INSERT INTO users (id) VALUES ($1) ON CONFLICT DO NOTHING").bind(user).execute(conn).await.map(|_| ())
+    })
+    .unwrap();
+    let wording = Wording::checked(&format!("What does {name} like?")).unwrap();
+    let question = security_questions::create(&mut cx, wording).await.unwrap().id;
+    logins::set_email_verified(&mut cx, login.id, true).await.unwrap();
+    security_questions::choose(&mut cx, user, question, AnswerHash::for_tests()).await.unwrap();
+    // Since then they have another address.
+    logins::set_email_verified(&mut cx, login.id, false).await.unwrap();
+    cx.commit().await.unwrap();
+    (login, question)
+}
+
+async fn refused(service: &Service) -> usize {
+    told(service, "user.security_answer_refused").await.len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_chose_a_question_answers_it_and_a_link_takes_five_answers() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (ada, _) = asked_user(&test, "ada").await;
+        let before = test.login(ada.id).await.password_hash;
+        let token = made(&test, &ada).await.hash();
+        let link = lookup(&mut service.read().await.unwrap(), &token).await.unwrap();
+        let asked = link.asked.unwrap();
+        assert_eq!(asked.question, "What does ada like?");
+        assert_eq!(link.expires_at, service.clock.now().plus(LIFETIME));
+        let hash = asked.answer_hash;
+
+        let mut cx = service.begin(from("192.0.2.7")).await.unwrap();
+        assert!(matches!(complete(&mut cx, &token, new(), None).await, Err(Error::AnswerWanted)));
+        cx.give_up().await;
+        for left in [4, 3, 2, 1, 0] {
+            let outcome = try_answer(service.clone(), token.clone(), hash.clone(), false).await.unwrap();
+            assert!(matches!(outcome, Completed::WrongAnswer { left: l } if l == left), "{outcome:?}");
+        }
+        assert_eq!(refused(service).await, 5);
+        // Dead, for the right answer, too, and for whoever looks.
+        let outcome = try_answer(service.clone(), token.clone(), hash.clone(), true).await;
+        assert!(matches!(outcome, Err(Error::Dead)), "{outcome:?}");
+        let mut view = service.read().await.unwrap();
+        assert!(matches!(lookup(&mut view, &token).await, Err(Error::Dead)));
+        drop(view);
+        let login = test.login(ada.id).await;
+        assert!(login.password_hash == before && !login.email_verified, "nothing else was done");
+
+        // Another link takes none either, for a day.
+        let day = Duration::from_secs(24 * 60 * 60);
+        let user = ada.id.of_user();
+        for (after, taken) in [
+            (Duration::ZERO, false),
+            (day - Duration::from_millis(1), false),
+            (Duration::from_millis(1), true),
+        ] {
+            test.clock.advance(after);
+            let token = made(&test, &ada).await.hash();
+            let cheap = refuse_too_many(&mut service.read().await.unwrap(), user).await;
+            assert_eq!(cheap.is_ok(), taken);
+            let outcome = try_answer(service.clone(), token, hash.clone(), true).await;
+            match outcome {
+                Ok(Completed::Set(_)) => assert!(taken),
+                Err(Error::TooMany { retry_after }) => assert!(!taken && retry_after <= day),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(refused(service).await, 5);
+        assert!(test.login(ada.id).await.email_verified);
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_counted_over_all_links_and_a_right_one_begins_anew() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (ada, _) = asked_user(&test, "ada").await;
+        let hash = AnswerHash::for_tests();
+        let (first, second) = (made(&test, &ada).await.hash(), made(&test, &ada).await.hash());
+        for n in 0..4 {
+            let link = if n % 2 == 0 { &first } else { &second };
+            try_answer(service.clone(), link.clone(), hash.clone(), false).await.unwrap();
+        }
+        let outcome = try_answer(service.clone(), second, hash.clone(), true).await.unwrap();
+        assert!(matches!(outcome, Completed::Set(_)));
+        let third = made(&test, &ada).await.hash();
+        for _ in 0..4 {
+            try_answer(service.clone(), third.clone(), hash.clone(), false).await.unwrap();
+        }
+        assert!(matches!(try_answer(service.clone(), third, hash, true).await.unwrap(), Completed::Set(_)));
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_sixteen_answers_at_once_five_are_looked_at() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (ada, _) = asked_user(&test, "ada").await;
+        let links = [made(&test, &ada).await.hash(), made(&test, &ada).await.hash()];
+        let barrier = std::sync::Arc::new(tokio::sync::Barrier::new(16));
+        let racers: Vec<_> = (0..16)
+            .map(|n| {
+                let (service, token, barrier) = (service.clone(), links[n % 2].clone(), barrier.clone());
+                tokio::spawn(async move {
+                    barrier.wait().await;
+                    try_answer(service, token, AnswerHash::for_tests(), false).await
+                })
+            })
+            .collect();
+        let mut looked_at = 0;
+        for racer in racers {
+            match racer.await.unwrap() {
+                Ok(Completed::WrongAnswer { .. }) => looked_at += 1,
+                Err(Error::TooMany { .. } | Error::Dead) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((looked_at, refused(service).await), (5, 5));
+        test.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_counts_against_the_question_as_it_stands() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (ada, _) = asked_user(&test, "ada").await;
+        let user: UserId = ada.id.of_user();
+        let token = made(&test, &ada).await.hash();
+        let set = async |hash: &'static str| {
+            let mut cx = service.begin(Caller::system()).await.unwrap();
+            crate::on!(cx.db(), conn => {
+                sqlx::query("UPDATE users SET answer_hash = $2 WHERE id = $1").bind(user).bind(hash)
+                    .execute(conn).await.map(|_| ())
+            })
+            .unwrap();
+            cx.commit().await.unwrap();
+        };
+        set("another one").await;
+        let outcome = try_answer(service.clone(), token.clone(), AnswerHash::for_tests(), true).await;
+        assert!(matches!(outcome, Err(Error::ChangedMeanwhile)), "{outcome:?}");
+        assert_eq!(refused(service).await, 0);
+        // Taken away meanwhile: nobody is asked, and the wrong answer does not matter.
+        let mut cx = service.begin(Caller::system()).await.unwrap();
+        assert!(security_questions::clear(&mut cx, user, ChangedBy::Colleague).await.unwrap());
+        cx.commit().await.unwrap();
+        let outcome = try_answer(service.clone(), token, AnswerHash::for_tests(), false).await.unwrap();
+        assert!(matches!(outcome, Completed::Set(_)));
+        test.finish().await;
+    }
+}
+
+/// Guesses that were counted do not outlive the question they were about.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_gets_another_question_begins_anew() {
+    for test in testing::services().await {
+        let service = &test.service;
+        let (ada, question) = asked_user(&test, "ada").await;
+        let token = made(&test, &ada).await.hash();
+        for _ in 0..5 {
+            try_answer(service.clone(), token.clone(), AnswerHash::for_tests(), false).await.unwrap();
+        }
+        let user = ada.id.of_user();
+        assert!(refuse_too_many(&mut service.read().await.unwrap(), user).await.is_err());
+        let mut cx = service.begin(Caller::system()).await.unwrap();
+        logins::set_email_verified(&mut cx, ada.id, true).await.unwrap();
+        security_questions::choose(&mut cx, user, question, AnswerHash::for_tests()).await.unwrap();
+        cx.commit().await.unwrap();
+        assert!(refuse_too_many(&mut service.read().await.unwrap(), user).await.is_ok());
         test.finish().await;
     }
 }

@@ -8,6 +8,7 @@
 //! Each step to more rights gives a new token, and the old one dies with it (OWASP ASVS 5.0, 7.2.4).
 
 mod enter;
+mod introspect;
 mod store;
 
 use std::{net::IpAddr, time::Duration};
@@ -33,6 +34,7 @@ use crate::{
 };
 
 pub use enter::{Entered, enter};
+pub use introspect::{Introspected, introspect};
 
 /// How long a node may keep to itself when it saw a session used.
 pub const UNWRITTEN: Duration = Duration::from_secs(60);
@@ -107,6 +109,8 @@ pub struct Authenticated {
     pub records_per_page: Option<i64>,
     /// The account that a user's session acts for, as long as it may.
     pub account: Option<OnAccount>,
+    /// It acted for an account that its user is no longer on, or that was closed.
+    pub lost_account: bool,
     /// The admin who came in as this user, and whose session this one ends with.
     pub opened_by: Option<OpenedBy>,
     /// What must be done before anything else works.

@@ -52,16 +52,37 @@ struct UserRow {
     #[sqlx(flatten)]
     session: Row,
     opened_by: Option<SessionId>,
+    bound_to: Option<AccountId>,
     account_id: Option<AccountId>,
     owner_id: Option<UserId>,
     everything: Option<bool>,
     permissions: Option<String>,
 }
 
+#[derive(sqlx::FromRow)]
+struct NamedRow {
+    #[sqlx(flatten)]
+    user: UserRow,
+    #[sqlx(flatten)]
+    names: Names,
+}
+
+/// Whom a session belongs to.
+#[derive(sqlx::FromRow)]
+pub(super) struct Names {
+    pub(super) email: String,
+    pub(super) email_verified: bool,
+    pub(super) first_name: String,
+    pub(super) last_name: String,
+    pub(super) language: String,
+}
+
 /// The same for users: an account counts as long as they are on it and it is open.
-const USERS: &str =
-    "SELECT e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at, e.opened_by,
-        m.account_id, a.owner_id, m.everything, m.permissions
+const USERS: &str = const_format::concatcp!("SELECT ", USERS_COLUMNS, USERS_ROWS);
+const USERS_COLUMNS: &str =
+    "e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at, e.opened_by, m.account_id,
+        a.owner_id, m.everything, m.permissions";
+const USERS_ROWS: &str = "
      FROM sessions e JOIN logins l ON l.id = e.login_id
      LEFT JOIN accounts a ON a.id = e.account_id AND a.status <> 'closed'
      LEFT JOIN account_users m ON m.account_id = a.id AND m.user_id = e.login_id
@@ -79,7 +100,9 @@ impl UserRow {
                 self.permissions.as_deref().unwrap_or_default(),
             ),
         });
-        let session = Authenticated { account, ..authenticated(self.session, Audience::User, none) };
+        let lost_account = account.is_none() && self.bound_to.is_some();
+        let session =
+            Authenticated { account, lost_account, ..authenticated(self.session, Audience::User, none) };
         Found { session, opened_by: self.opened_by }
     }
 }
@@ -101,6 +124,7 @@ fn authenticated(row: Row, audience: Audience, rights: Rights) -> Authenticated 
         role: None,
         records_per_page: None,
         account: None,
+        lost_account: false,
         opened_by: None,
         session: row.id,
         audience,
@@ -130,6 +154,21 @@ pub(super) async fn find_users(db: Conn<'_>, token: &TokenHash) -> Result<Option
     const SQL: &str = const_format::concatcp!(USERS, " AND e.token_hash = $1");
     let row: Option<UserRow> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
     Ok(row.map(UserRow::found))
+}
+
+/// Together with whom it belongs to, in the same look-up.
+pub(super) async fn find_users_with_names(
+    db: Conn<'_>,
+    token: &TokenHash,
+) -> Result<Option<(Found, Names)>, db::Error> {
+    const SQL: &str = const_format::concatcp!(
+        "SELECT l.email, l.email_verified, l.first_name, l.last_name, l.language, ",
+        USERS_COLUMNS,
+        USERS_ROWS,
+        " AND e.token_hash = $1"
+    );
+    let row: Option<NamedRow> = on!(db, conn => sqlx::query_as(SQL).bind(token).fetch_optional(conn).await)?;
+    Ok(row.map(|row| (row.user.found(), row.names)))
 }
 
 pub(super) async fn find_users_by_id(db: Conn<'_>, id: SessionId) -> Result<Option<Found>, db::Error> {

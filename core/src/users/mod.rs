@@ -15,6 +15,8 @@ use crate::{
     logins::{self, Audience, Login, NewLogin},
     password::PasswordHash,
     recovery,
+    secret::Token,
+    settings::Settings,
     text_enum::text_enum,
     time::Timestamp,
 };
@@ -150,6 +152,26 @@ pub(crate) async fn create(
     store::insert(cx, id).await?;
     cx.emit(UserCreated { user_id: id, email: login.email, how: how.as_str() }).await?;
     logins::find(cx, id).await?.ok_or(Error::Unknown)
+}
+
+/// Makes a user, as staff do: with a password that they change at the first login, else with a link to choose one, which is
+/// mailed.
+pub async fn create_for(
+    cx: &mut Cx,
+    new: NewUser,
+    password_hash: Option<PasswordHash>,
+    settings: &Settings,
+) -> Result<(User, Option<Token>), Error> {
+    let has_password = password_hash.is_some();
+    let login = create(cx, new, password_hash, CreatedBy::Staff, settings.default_language()).await?;
+    let token = if has_password {
+        logins::require_new_password(cx, login.id).await?;
+        None
+    } else {
+        Some(recovery::set_password_link(cx, &login, None).await?)
+    };
+    let user = find(cx, login.id.of_user()).await?.ok_or(Error::Unknown)?;
+    Ok((user, token))
 }
 
 /// The login of a user, held until the transaction ends.

@@ -1,25 +1,26 @@
 //! An account's profile, as requests give it and answers show it.
 
 use frontdesk_core::accounts::{Kind, Profile, ProfileChange};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// What is given of a profile; what is left out stays as it is, or unknown.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ProfileFields {
-    kind: Option<Kind>,
+    pub kind: Option<Kind>,
     /// The company's or the person's, as invoices show it.
-    name: Option<String>,
+    pub name: Option<String>,
     /// Who to speak to.
-    first_name: Option<String>,
-    last_name: Option<String>,
-    email: Option<String>,
-    phone: Option<String>,
-    address: Option<AddressFields>,
-    tax_id: Option<String>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub email: Option<String>,
+    pub phone: Option<String>,
+    pub address: Option<AddressFields>,
+    pub tax_id: Option<String>,
     /// ISO 4217: `EUR`.
-    currency: Option<String>,
+    pub currency: Option<String>,
 }
 
 /// What is given of a postal address.
@@ -55,6 +56,25 @@ impl From<ProfileFields> for ProfileChange {
             tax_id: fields.tax_id,
             currency: fields.currency,
         }
+    }
+}
+
+/// What an account has in its custom fields, by slug. Given: null empties a field, what is left out stays.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(transparent)]
+pub(super) struct CustomValues(pub Map<String, Value>);
+
+impl JsonSchema for CustomValues {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CustomValues".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "What an account has in its custom fields, by slug. Given: null empties a field, what is left out stays.",
+            "additionalProperties": { "type": ["string", "number", "boolean", "null"] },
+        })
     }
 }
 

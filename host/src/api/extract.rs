@@ -5,6 +5,7 @@ use aide::{
     OperationInput, OperationOutput,
     generate::GenContext,
     openapi::{Operation, Response as ResponseDoc},
+    operation::{ParamLocation, add_parameters, parameters_from_schema},
 };
 use axum::{
     body::Bytes,
@@ -16,7 +17,10 @@ use frontdesk_core::invalid::Invalid;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::problem::{Code, Problem};
+use super::{
+    page,
+    problem::{Code, Problem},
+};
 
 /// A JSON body; as an answer, 200 with JSON.
 #[derive(Debug)]
@@ -33,6 +37,10 @@ pub(super) struct NoContent;
 /// The parameters in the path, as a struct with named fields.
 #[derive(Debug)]
 pub(super) struct Path<T>(pub T);
+
+/// The parameters in the query, as a struct with named fields. Lists have [`page::List`].
+#[derive(Debug)]
+pub(super) struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
@@ -136,6 +144,16 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        Ok(Self(page::filter(&pairs)?))
+    }
+}
+
 /// For `PATCH`: tells a field that is `null` (clear it) from one that is absent (leave it alone).
 pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
@@ -170,6 +188,14 @@ impl<T: JsonSchema> OperationInput for Json<T> {
 impl<T: JsonSchema> OperationInput for Path<T> {
     fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
         axum::extract::Path::<T>::operation_input(ctx, operation);
+    }
+}
+
+impl<T: JsonSchema> OperationInput for Query<T> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        let schema = ctx.schema.subschema_for::<T>();
+        let parameters = parameters_from_schema(ctx, schema, ParamLocation::Query);
+        add_parameters(ctx, operation, parameters);
     }
 }
 

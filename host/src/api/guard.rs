@@ -15,7 +15,7 @@ use frontdesk_core::{
     api_access::{self, Program},
     authority::Authority,
     cx::{Actor, Caller, Cx, Reads},
-    ids::AccountId,
+    ids::{AccountId, UserId},
     invalid::fold,
     limits::{self, Attempt, Refused, Step},
     logins::{self, Login},
@@ -101,10 +101,8 @@ pub(super) struct Member {
 /// A user whose session acts for an account, and may there what the operation needs.
 #[derive(Clone, Debug)]
 pub(super) struct OnAccount {
-    pub member: Member,
     pub account: AccountId,
-    pub permissions: AccountPermissions,
-    pub is_owner: bool,
+    member: Member,
 }
 
 /// Whoever calls an operation that asks for no login and may have one, as a user. A session that is over is a problem,
@@ -174,6 +172,17 @@ impl By {
     }
 }
 
+impl OnAccount {
+    pub(super) fn user(&self) -> UserId {
+        self.member.session.user()
+    }
+
+    /// A unit of work, for whoever still may.
+    pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
+        self.member.begin(app).await
+    }
+}
+
 impl Admitted {
     fn to(op: &Op) -> Self {
         let Op { id: operation, permission, needs, as_another, despite, .. } = *op;
@@ -191,13 +200,14 @@ impl Admitted {
         let session = session.ok_or_else(required(logins::Audience::Staff))?;
         let found = sessions::again(cx, session, &app.settings(), |id| app.seen().last(id)).await?;
         let found = found.ok_or_else(required(session.audience))?;
+        self.check(&found)?;
         // What was meant for one account must not be done to another.
         if self.needs != Needs::Nothing
             && found.account.map(|on| on.account) != session.account.map(|on| on.account)
         {
             return Err(account_choice_required());
         }
-        self.check(&found)
+        Ok(())
     }
 
     fn check(self, session: &Authenticated) -> Result<(), Problem> {
@@ -218,13 +228,18 @@ impl Admitted {
         if self.needs == Needs::Nothing {
             return Ok(());
         }
-        let on = session.account.ok_or_else(account_choice_required)?;
+        let (permissions, is_owner) = match session.account {
+            Some(on) => (on.permissions, on.is_owner),
+            // They may nothing there any more. (Whoever has not chosen yet is asked to.)
+            None if session.lost_account => (AccountPermissions::NONE, false),
+            None => return Err(account_choice_required()),
+        };
         match self.needs {
-            Needs::Nothing | Needs::Account => Ok(()),
-            Needs::Permission(needed) if on.permissions.has(needed) => Ok(()),
-            Needs::Permission(needed) => Err(Problem::account_permission(needed, on.permissions)),
-            Needs::Ownership if on.is_owner => Ok(()),
-            Needs::Ownership => Err(Problem::owner_required(on.permissions)),
+            Needs::Nothing => Ok(()),
+            Needs::Permission(needed) if permissions.has(needed) => Ok(()),
+            Needs::Permission(needed) => Err(Problem::account_permission(needed, permissions)),
+            Needs::Ownership if is_owner => Ok(()),
+            Needs::Ownership => Err(Problem::owner_required(permissions)),
         }
     }
 
@@ -554,7 +569,7 @@ impl<S: Send + Sync> FromRequestParts<S> for OnAccount {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let member = Member::from_request_parts(parts, state).await?;
         let on = member.session.account.ok_or_else(account_choice_required)?;
-        Ok(Self { account: on.account, permissions: on.permissions, is_owner: on.is_owner, member })
+        Ok(Self { account: on.account, member })
     }
 }
 

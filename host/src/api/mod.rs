@@ -1,14 +1,22 @@
 //! The HTTP surface: one file per feature, each with its routes, its handlers and its types.
 
+mod account_groups;
+mod account_invitations;
 mod account_profile;
+mod account_users;
+mod accounts;
 mod api_credentials;
 mod api_roles;
+mod authorize;
 mod bans;
+mod client_account;
 mod client_accounts;
 mod client_address;
 mod client_me;
 mod client_session;
+mod contacts;
 mod cors;
+mod custom_fields;
 mod dashboard;
 mod departments;
 mod extract;
@@ -22,6 +30,7 @@ mod problem;
 mod roles;
 mod routes;
 mod security_keys;
+mod security_questions;
 mod service;
 mod session;
 mod sessions;
@@ -29,6 +38,7 @@ mod settings;
 mod staff;
 mod staff_invitations;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 
@@ -63,14 +73,24 @@ pub fn router(app: App) -> Router {
         invitations::routes,
         roles::routes,
         departments::routes,
+        account_groups::routes,
+        custom_fields::routes,
+        security_questions::routes,
+        contacts::routes,
         api_roles::routes,
         api_credentials::routes,
+        users::routes,
+        accounts::routes,
+        account_users::routes,
+        account_invitations::routes,
+        authorize::routes,
         bans::routes,
         settings::routes,
         dashboard::routes,
         client_session::routes,
         client_me::routes,
         client_accounts::routes,
+        client_account::routes,
     ]
     .into_iter()
     .fold(Routes::new(app.clone()), |routes, add| add(routes));
@@ -131,6 +151,15 @@ fn description(app: &App) -> OpenApi {
             "Invitations",
             "Roles",
             "Departments",
+            "Users",
+            "Accounts",
+            "Users of accounts",
+            "Invitations to accounts",
+            "Other systems",
+            "Account groups",
+            "Custom fields",
+            "Security questions",
+            "Contacts",
             "API access",
             "Bans",
             "Settings",
@@ -138,6 +167,7 @@ fn description(app: &App) -> OpenApi {
             "Client session",
             "Client profile",
             "Client accounts",
+            "Client account",
             "Service",
         ]
         .map(|name| Tag { name: name.into(), ..Tag::default() })

@@ -87,14 +87,18 @@ impl<F: DeserializeOwned> List<F> {
     }
 }
 
-fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Invalid> {
+/// What a query says, or the parameter that is wrong.
+pub(super) fn filter<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F, Invalid> {
     let text = serde_urlencoded::to_string(pairs).unwrap_or_default();
     let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(pairs).map_err(|error| {
         let (path, cause) = (error.path().to_string(), error.inner().to_string());
         let named = |prefix| cause.strip_prefix(prefix).and_then(|rest| rest.split('`').next());
         if let Some(field) = named("unknown field `") {
-            return Invalid::one(field, "unknown", "This list has no such parameter.");
+            return Invalid::one(field, "unknown", "There is no such parameter here.");
+        }
+        if let Some(field) = named("missing field `") {
+            return Invalid::one(field, "required", "This parameter is wanted.");
         }
         if let Some(field) = named("duplicate field `") {
             return Invalid::one(field, "malformed", "Give it once.");
@@ -171,7 +175,7 @@ mod tests {
         assert!(List::<Filter>::parse("", 25).unwrap().filter.colour.is_none());
         assert_eq!(refusal("colour=sekret"), "colour malformed Expected `red`.");
         assert_eq!(refusal("colour=x,+expected+sekret"), "colour malformed Expected `red`.");
-        assert_eq!(refusal("color=red"), "color unknown This list has no such parameter.");
+        assert_eq!(refusal("color=red"), "color unknown There is no such parameter here.");
         assert_eq!(refusal("total=yes"), "total malformed Say true or false.");
         assert_eq!(refusal("limit=many"), "limit malformed A limit is a number from 1 to 200.");
         assert_eq!(refusal("limit=0"), "limit malformed A limit is a number from 1 to 200.");

@@ -2,13 +2,16 @@
 
 use axum::extract::State;
 use frontdesk_core::{
+    invalid::Invalid,
     logins::Audience,
-    recovery::{self, Error},
+    recovery::{self, Completed, Error, Judged, Link},
     second_factor,
     secret::{Password, Token},
+    security_questions::Answer,
+    time::Timestamp,
 };
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     extract::{Json, NoContent},
@@ -35,11 +38,27 @@ pub(super) fn routes(routes: Routes) -> Routes {
             ask,
         )
         .post(
+            "/v1/public/password-reset/lookup",
+            Op::public(
+                "lookUpPasswordReset",
+                TAG,
+                "What a link sets the password of, and what it asks for; spends nothing",
+            )
+            .problems(&[
+                Code::ResetLinkDead,
+                Code::AddressBanned,
+                Code::AddressNotAllowed,
+                Code::TooManyAttempts,
+            ]),
+            look_up,
+        )
+        .post(
             "/v1/public/password-reset/complete",
             Op::public("completePasswordReset", TAG, "Set the password; log in with it afterwards").problems(
                 &[
                     Code::ResetLinkDead,
                     Code::PasswordRefused,
+                    Code::AnswerRefused,
                     Code::Overloaded,
                     Code::AddressBanned,
                     Code::AddressNotAllowed,
@@ -55,12 +74,18 @@ impl From<Error> for Problem {
         match error {
             Error::Dead => Self::with_detail(
                 Code::ResetLinkDead,
-                "It works once, for an hour, and not after another one was used. Ask for a new one.",
+                "It works once, until it expires, not after another one was used, and not after five wrong answers. Ask for a \
+                 new one.",
             ),
             Error::TooMany { retry_after } => Self::too_many(retry_after),
             Error::TurnedOff => Self::with_detail(
                 Code::TurnedOff,
                 "The setting staff_password_reset is off: a colleague or whoever runs this service can help.",
+            ),
+            Error::AnswerWanted => answer_wanted().into(),
+            Error::ChangedMeanwhile => Self::with_detail(
+                Code::TryAgain,
+                "The security question was changed at the same time. Nothing was kept: look the link up again.",
             ),
             Error::Db(error) => error.into(),
         }
@@ -68,7 +93,7 @@ impl From<Error> for Problem {
 }
 
 /// Which side of the service a login belongs to.
-#[derive(Clone, Copy, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum ResetAudience {
     Staff,
@@ -102,10 +127,66 @@ async fn ask(
 
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+struct LookUpPasswordReset {
+    token: Token,
+}
+
+/// What a link asks for.
+#[derive(Clone, Copy, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum ResetNeed {
+    Password,
+    /// To the security question.
+    Answer,
+}
+
+/// A link that is good.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PasswordResetView {
+    audience: ResetAudience,
+    /// What completing wants.
+    needs: Vec<ResetNeed>,
+    /// The security question to answer, if one was chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    expires_at: Timestamp,
+}
+
+impl From<Link> for PasswordResetView {
+    fn from(link: Link) -> Self {
+        let mut needs = vec![ResetNeed::Password];
+        needs.extend(link.asked.is_some().then_some(ResetNeed::Answer));
+        Self {
+            audience: match link.login.audience {
+                Audience::Staff => ResetAudience::Staff,
+                Audience::User => ResetAudience::User,
+            },
+            needs,
+            question: link.asked.map(|asked| asked.question),
+            expires_at: link.expires_at,
+        }
+    }
+}
+
+async fn look_up(
+    State(app): State<App>,
+    guest: Guest,
+    Json(body): Json<LookUpPasswordReset>,
+) -> Result<Json<PasswordResetView>, Problem> {
+    let mut view = app.read().await?;
+    let link = recovery::lookup(&mut view, &body.token.hash()).await?;
+    refuse_banned(&mut view, &app.settings(), &guest, link.login.audience).await?;
+    Ok(Json(link.into()))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 struct CompletePasswordReset {
     token: Token,
     /// As for any new password.
     password: Password,
+    /// Where the link needs one; else it does not matter.
+    answer: Option<Answer>,
 }
 
 async fn complete(
@@ -115,13 +196,48 @@ async fn complete(
 ) -> Result<NoContent, Problem> {
     let (settings, token) = (app.settings(), body.token.hash());
     let mut view = app.read().await?;
-    let login = recovery::lookup(&mut view, &token).await?;
+    let Link { login, asked, .. } = recovery::lookup(&mut view, &token).await?;
     refuse_banned(&mut view, &settings, &guest, login.audience).await?;
+    let answer = match &asked {
+        Some(_) => {
+            let answer = body.answer.ok_or_else(answer_wanted)?;
+            answer.check()?;
+            recovery::refuse_too_many(&mut view, login.id.of_user()).await?;
+            Some(answer)
+        }
+        None => None,
+    };
     let has_second_factor = second_factor::is_enrolled(&mut view, login.id).await?;
     drop(view);
+    // The password comes first, and is hashed whatever the answer is worth: nobody learns by the time this takes, without
+    // being counted, whether it was right.
     let new = judge(&app, &login, has_second_factor, &settings, body.password).await?;
+    let answered = match (asked, answer) {
+        (Some(asked), Some(answer)) => {
+            let mut turn = app.hasher().turn().await?;
+            let right = answer.verify(&mut turn, &asked.answer_hash).await;
+            Some(Judged { with: asked.answer_hash, right })
+        }
+        _ => None,
+    };
     let mut cx = app.begin(guest.caller).await?;
-    recovery::complete(&mut cx, &token, new).await?;
+    let completed = recovery::complete(&mut cx, &token, new, answered).await?;
     cx.commit().await?;
-    Ok(NoContent)
+    match completed {
+        Completed::Set(_) => Ok(NoContent),
+        Completed::WrongAnswer { left } => Err(answer_refused(left)),
+    }
+}
+
+fn answer_wanted() -> Invalid {
+    Invalid::one("answer", "required", "The answer to the security question is wanted.")
+}
+
+fn answer_refused(left: i64) -> Problem {
+    let detail = match left {
+        0 => "This link takes no more answers. Ask for a new one.".into(),
+        1 => "It takes one more answer at most.".into(),
+        left => format!("It takes {left} more answers at most."),
+    };
+    Problem::with_detail(Code::AnswerRefused, detail)
 }

@@ -120,7 +120,9 @@ codes! {
     FullRole 409 "full_role" "The full role stays as it is";
     /// Disabled and invited people count.
     RoleInUse 409 "role_in_use" "Somebody has this role";
-    /// Roles, API roles and departments have names of their own.
+    /// Some users have chosen it.
+    QuestionInUse 409 "question_in_use" "Somebody has this security question";
+    /// Roles, API roles, departments, groups of accounts, custom fields and security questions have names of their own.
     NameTaken 409 "name_taken" "The name is taken";
     /// Somebody who may everything must remain.
     LastAdministrator 409 "last_administrator" "This is the last full administrator";
@@ -142,7 +144,7 @@ codes! {
     SecurityKeysUnavailable 409 "security_keys_unavailable" "Security keys do not work at this address";
     /// Somebody has that username.
     UsernameTaken 409 "username_taken" "Somebody has that username";
-    /// Another member of staff, or another department, has that email address.
+    /// Another member of staff, another user, or another department has that email address.
     EmailTaken 409 "email_taken" "The email address is taken";
     /// The link to set a password was used, or another one was; or it expired, or was never made.
     ResetLinkDead 410 "reset_link_dead" "The link is no longer good";
@@ -156,10 +158,12 @@ codes! {
     InvitationCancelled 410 "invitation_cancelled" "The invitation was cancelled";
     /// The body is larger than `limits.body_kib`, or than 16 KiB before a login.
     TooLarge 413 "too_large" "The request is too large";
-    /// Bodies are `application/json`.
-    UnsupportedMediaType 415 "unsupported_media_type" "The body must be application/json";
+    /// Bodies are `application/json`; files of invitations are `text/csv`.
+    UnsupportedMediaType 415 "unsupported_media_type" "The body has another type than is wanted";
     /// The member `errors` names each field.
     Invalid 422 "invalid" "Some fields are wrong";
+    /// The answer to the security question was wrong; the detail says how many more can be given.
+    AnswerRefused 422 "answer_refused" "The answer is wrong";
     /// A password that the rules forbid; the detail says why.
     PasswordRefused 422 "password_refused" "The password cannot be taken";
     /// Come back later; the header Retry-After says when.
@@ -246,10 +250,16 @@ impl Problem {
 
     /// A user lacks a permission on the account.
     pub(super) fn account_permission(needed: AccountPermission, allowed: AccountPermissions) -> Self {
-        let detail = format!(
-            "This needs the permission {needed} ({}) on the account. Its owner can give it.",
-            needed.describe().label
-        );
+        let label = needed.describe().label;
+        let detail = match allowed.iter().next() {
+            Some(_) => {
+                format!("This needs the permission {needed} ({label}) on the account. Its owner can give it.")
+            }
+            None => format!(
+                "This needs the permission {needed} ({label}) on the account, and you may nothing there, or it is closed: \
+                 choose another one, or ask its owner."
+            ),
+        };
         let (permission, allowed) = (Some(needed.as_str()), Some(allowed));
         Self { permission, allowed, ..Self::with_detail(Code::PermissionRequired, detail) }
     }
@@ -296,6 +306,14 @@ impl Problem {
 
     pub fn code(&self) -> Code {
         self.code
+    }
+
+    /// What is wrong and what to do, where the document itself does not go out.
+    pub(super) fn sentence(&self) -> String {
+        match self.errors.first() {
+            Some(error) => error.message.clone(),
+            None => self.detail.clone().unwrap_or_else(|| self.code.title().to_owned()),
+        }
     }
 
     pub(super) fn cause(&self) -> Option<&str> {

@@ -47,11 +47,9 @@ pub(super) enum Audience {
 pub(super) enum Needs {
     /// What is one's own.
     Nothing,
-    /// That the session acts for an account.
-    Account,
-    /// And that the user may do this there.
+    /// That the session acts for an account, and that the user may do this there.
     Permission(AccountPermission),
-    /// And that the user owns it.
+    /// That the session acts for an account, and that the user owns it.
     Ownership,
 }
 
@@ -169,7 +167,6 @@ impl Op {
         }
         match self.needs {
             Needs::Nothing => {}
-            Needs::Account => codes.push(Code::AccountChoiceRequired),
             Needs::Permission(_) => codes.extend([Code::AccountChoiceRequired, Code::PermissionRequired]),
             Needs::Ownership => codes.extend([Code::AccountChoiceRequired, Code::OwnerRequired]),
         }
@@ -209,7 +206,6 @@ impl Op {
         };
         let account = match self.needs {
             Needs::Nothing => None,
-            Needs::Account => Some("any"),
             Needs::Permission(permission) => Some(permission.as_str()),
             Needs::Ownership => Some("owner"),
         };

@@ -96,6 +96,11 @@ impl Operation {
         schemes.flat_map(|one| one.keys().map(String::as_str)).collect()
     }
 
+    /// What a user needs on an account to call it: a permission's slug, or `owner`.
+    pub(crate) fn account(&self) -> Option<&str> {
+        self.about["x-frontdesk"]["account"].as_str()
+    }
+
     pub(crate) fn permission(&self) -> Option<&str> {
         self.about["x-frontdesk"]["permission"].as_str()
     }

@@ -80,7 +80,13 @@ function duration(seconds) {
 }
 
 // Codes that concern one field, for problems that do not list `errors`.
-const fieldOfCode = { username_taken: "username", email_taken: "email", password_refused: "password", code_refused: "code" };
+const fieldOfCode = {
+  username_taken: "username",
+  email_taken: "email",
+  password_refused: "password",
+  answer_refused: "answer",
+  code_refused: "code",
+};
 
 // A form whose complaints stand beside its fields.
 //   asks(name)       whether a field is asked for at all

@@ -23,6 +23,7 @@ pub(super) enum Subject {
     Ban,
     TrustedAddress,
     Department,
+    AccountGroup,
 }
 use Subject::*;
 
@@ -108,6 +109,12 @@ pub(super) const FIXTURES: &[Fixture] = &[
     on("deleteDepartment", Department),
     on("listDepartmentMembers", Department),
     on("setDepartmentMembers", Department).with(|facts| json!({ "members": [{ "id": facts.colleague }] })),
+    // Account groups.
+    on("listAccountGroups", Nothing),
+    on("createAccountGroup", Nothing).with(|facts| json!({ "name": facts.word })),
+    on("getAccountGroup", AccountGroup),
+    on("changeAccountGroup", AccountGroup).with(|facts| json!({ "name": facts.word })),
+    on("deleteAccountGroup", AccountGroup),
     // API access.
     on("listApiOperations", Nothing),
     on("listApiRoles", Nothing),
@@ -223,6 +230,7 @@ impl World {
                 self.made("/v1/admin/trusted-addresses", json!({ "network": "203.0.113.2" })).await
             }
             Department => self.made("/v1/admin/departments", json!({ "name": word() })).await,
+            AccountGroup => self.made("/v1/admin/account-groups", json!({ "name": word() })).await,
         }
     }
 
