@@ -155,7 +155,7 @@ async function sendReset(password) {
     if (problem instanceof Error) throw problem;
     return password.say(sentence(problem));
   }
-  sent.textContent = `If somebody has the login ${login}, a link that sets a new password is on its way there. Come back with it: this page waits.`;
+  sent.textContent = `If somebody has the login ${login}, a link that sets a new password is on its way there. Set it, then log in here: this page waits.`;
   sent.hidden = false;
 }
 
