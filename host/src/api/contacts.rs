@@ -249,7 +249,7 @@ async fn create_own(
     Json(body): Json<CreateContact>,
 ) -> Result<Created<ContactView>, Problem> {
     let new = NewContact::from(body).checked()?;
-    created(on.member.begin(&app).await?, on.account, new).await
+    created(on.begin(&app).await?, on.account, new).await
 }
 
 async fn created(
@@ -279,7 +279,7 @@ async fn change_own(
     Json(body): Json<ChangeContact>,
 ) -> Result<Json<ContactView>, Problem> {
     let change = ContactChange::from(body).checked()?;
-    changed(on.member.begin(&app).await?, on.account, contact_id, change).await
+    changed(on.begin(&app).await?, on.account, contact_id, change).await
 }
 
 async fn changed(
@@ -306,7 +306,7 @@ async fn delete_own(
     on: OnAccount,
     Path(OwnContactPath { contact_id }): Path<OwnContactPath>,
 ) -> Result<NoContent, Problem> {
-    deleted(on.member.begin(&app).await?, on.account, contact_id).await
+    deleted(on.begin(&app).await?, on.account, contact_id).await
 }
 
 async fn deleted(mut cx: Cx, account: AccountId, id: ContactId) -> Result<NoContent, Problem> {

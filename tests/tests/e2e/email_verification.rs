@@ -28,16 +28,14 @@ async fn with_mail(database: Database) -> (Frontdesk, Smtp) {
 
 /// The token of the latest verification mail to an address.
 async fn token(smtp: &Smtp, address: &str) -> String {
-    let mail = frontdesk_tests::eventually("the verification mail", || async {
-        let to = |mail: &&frontdesk_tests::Mail| mail.header("To").contains(address);
-        smtp.mails()
-            .iter()
-            .filter(to)
-            .filter(|mail| mail.text().contains("/verify-email#token="))
-            .next_back()
-            .cloned()
-    });
-    mail.await.token()
+    frontdesk_tests::eventually("the verification mail", || async {
+        let mails = smtp.mails();
+        let of = |mail: &&frontdesk_tests::Mail| {
+            mail.header("To").contains(address) && mail.text().contains("/verify-email#token=")
+        };
+        mails.iter().rfind(of).map(frontdesk_tests::Mail::token)
+    })
+    .await
 }
 
 async fn is_verified(user: &User) -> bool {

@@ -7,7 +7,6 @@ use frontdesk_tests::{
 };
 use reqwest::Method;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
@@ -17,18 +16,16 @@ both! { ownership_holds_whatever_several_do_at_once }
 const ACTORS: u64 = 6;
 const STEPS: u64 = 40;
 
-/// Numbers that look random and are the same every time.
-struct Dice {
-    seed: u64,
-    thrown: u64,
-}
+/// Numbers that look random and are the same every time (SplitMix64).
+struct Dice(u64);
 
 impl Dice {
     fn throw(&mut self, sides: usize) -> usize {
-        self.thrown += 1;
-        let hash = Sha256::digest([self.seed.to_le_bytes(), self.thrown.to_le_bytes()].concat());
-        let number = u64::from_le_bytes(hash[..8].try_into().expect("eight bytes"));
-        usize::try_from(number % sides as u64).expect("less than sides")
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((number ^ (number >> 31)) % sides as u64).expect("less than sides")
     }
 
     fn pick<'t, T>(&mut self, from: &'t [T]) -> &'t T {
@@ -70,7 +67,7 @@ async fn step(world: &World, dice: &mut Dice, name: &str) -> Answer {
             (!board.invitations.is_empty()).then(|| dice.pick(&board.invitations).clone()),
         )
     });
-    let permissions: Value = serde_json::from_str(dice.pick(&SETS)).expect("JSON");
+    let permissions: Value = serde_json::from_str(dice.pick::<&str>(&SETS)).expect("JSON");
     let admin = &world.admin.api;
     let of = format!("/v1/admin/accounts/{account}");
     let acted = match dice.throw(14) {
@@ -185,7 +182,7 @@ async fn ownership_holds_whatever_several_do_at_once(database: Database) {
     for actor in 0..ACTORS {
         let world = Arc::clone(&world);
         actors.spawn(async move {
-            let mut dice = Dice { seed: actor, thrown: 0 };
+            let mut dice = Dice(actor);
             let mut done = BTreeSet::new();
             for n in 0..STEPS {
                 let answer = step(&world, &mut dice, &format!("p{actor}x{n}")).await;
