@@ -23,6 +23,12 @@ pub(super) fn all() -> &'static [Asset] {
         let swagger = swagger_ui();
         vec![
             asset("/assets/accept.js", SCRIPT, include_str!("files/accept.js")),
+            asset("/assets/accept-account.js", SCRIPT, include_str!("files/accept-account.js")),
+            asset("/assets/accept-staff.js", SCRIPT, include_str!("files/accept-staff.js")),
+            asset("/assets/verify-email.js", SCRIPT, include_str!("files/verify-email.js")),
+            asset("/assets/login-as.js", SCRIPT, include_str!("files/login-as.js")),
+            asset("/assets/login.js", SCRIPT, include_str!("files/login.js")),
+            asset("/assets/security-key.js", SCRIPT, include_str!("files/security-key.js")),
             asset("/assets/reset-password.js", SCRIPT, include_str!("files/reset-password.js")),
             asset("/assets/page.js", SCRIPT, include_str!("files/page.js")),
             asset("/assets/page.css", STYLE, include_str!("files/page.css")),

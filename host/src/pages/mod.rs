@@ -1,13 +1,13 @@
-//! The few pages that the service shows itself: accepting an invitation and setting a forgotten password until a
-//! console exists, the API reference, and a front door. Everything they load is inside the binary; nothing is inline, so that their
-//! content security policies can forbid it.
+//! The few pages that the service shows itself: what the links in mails open (accepting an invitation, verifying an address,
+//! setting a forgotten password), where an administrator comes in as a user, the API reference, and a front door. Everything
+//! they load is inside the binary; nothing is inline, so that their content security policies can forbid it.
 
 mod assets;
 #[cfg(test)]
 mod tests;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::get;
@@ -16,11 +16,11 @@ use assets::Asset;
 
 /// The pages and what they load. They know no state and need no login.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    let mut router = Router::new()
-        .route("/", get(|| async { page(include_str!("files/index.html"), STRICT) }))
-        .route("/accept", get(|| async { page(include_str!("files/accept.html"), STRICT) }))
-        .route("/reset-password", get(|| async { page(include_str!("files/reset-password.html"), STRICT) }))
-        .route("/docs", get(|| async { page(include_str!("files/docs.html"), REFERENCE) }));
+    let mut router = Router::new();
+    for (path, html, policy) in PAGES {
+        let html = Bytes::from(whole(html));
+        router = router.route(path, get(move || async move { page(html, policy) }));
+    }
     for asset in assets::all() {
         router =
             router.route(asset.path, get(move |headers: HeaderMap| async move { serve(asset, &headers) }));
@@ -38,7 +38,26 @@ const STRICT: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 const REFERENCE: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
                          img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-fn page(html: &'static str, policy: &'static str) -> Response {
+const PAGES: [(&str, &str, &str); 6] = [
+    ("/", include_str!("files/index.html"), STRICT),
+    ("/accept", include_str!("files/accept.html"), STRICT),
+    ("/verify-email", include_str!("files/verify-email.html"), STRICT),
+    ("/login-as", include_str!("files/login-as.html"), STRICT),
+    ("/reset-password", include_str!("files/reset-password.html"), STRICT),
+    ("/docs", include_str!("files/docs.html"), REFERENCE),
+];
+
+/// What several pages hold, where a comment names it.
+const PARTS: [(&str, &str); 2] = [
+    ("<!-- login-form.html -->", include_str!("files/login-form.html")),
+    ("<!-- second-factor.html -->", include_str!("files/second-factor.html")),
+];
+
+fn whole(html: &str) -> String {
+    PARTS.iter().fold(html.to_owned(), |html, (comment, part)| html.replace(comment, part))
+}
+
+fn page(html: Bytes, policy: &'static str) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, policy),

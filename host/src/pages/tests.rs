@@ -24,7 +24,7 @@ fn references(html: &str) -> impl Iterator<Item = &str> {
 
 #[tokio::test]
 async fn pages_are_strict_and_load_only_what_the_binary_has() {
-    for path in ["/", "/accept", "/reset-password", "/docs"] {
+    for path in ["/", "/accept", "/verify-email", "/login-as", "/reset-password", "/docs"] {
         let (status, headers, html) = get_with(path, None).await;
         assert_eq!(status, StatusCode::OK);
         assert_eq!(headers[header::CACHE_CONTROL], "no-store");
@@ -33,6 +33,7 @@ async fn pages_are_strict_and_load_only_what_the_binary_has() {
         let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
+        assert!(!html.contains("<!--"), "{path} lacks a part");
         for inline in ["<style", " style=", "<script>", " onclick=", "javascript:"] {
             assert!(!html.contains(inline), "{path} has {inline}");
         }
@@ -49,47 +50,87 @@ async fn pages_are_strict_and_load_only_what_the_binary_has() {
     }
 }
 
-/// What a script of ours imports, as written in it.
-fn imports(script: &str) -> impl Iterator<Item = &str> {
-    script.lines().filter_map(|line| line.strip_prefix("import ")?.split('"').nth(1))
+/// What a script of ours imports, as written in it: names, and from which file.
+fn imports(script: &str) -> impl Iterator<Item = (Vec<&str>, &str)> {
+    script.lines().filter(|line| line.starts_with("import ")).map(|line| {
+        let rest = line.strip_prefix("import { ").expect("imports are named, and on one line");
+        let (names, from) = rest.split_once(" } from ").expect("imports are named, and on one line");
+        (names.split(", ").collect(), from.trim_matches(['"', ';']))
+    })
+}
+
+fn is_ours(asset: &Asset) -> bool {
+    asset.path.ends_with(".js") && !asset.path.ends_with("swagger-ui.js")
 }
 
 #[tokio::test]
 async fn scripts_import_only_what_the_binary_has() {
-    for path in ["/assets/accept.js", "/assets/reset-password.js"] {
-        let (_, _, script) = get_with(path, None).await;
-        let mut loaded = 0;
-        for import in imports(&script) {
-            let file = import.strip_prefix("./").unwrap_or_else(|| panic!("{path} imports {import}"));
+    for asset in assets::all().iter().filter(|asset| is_ours(asset)) {
+        for (names, from) in imports(asset.text) {
+            let file = from.strip_prefix("./").unwrap_or_else(|| panic!("{} imports {from}", asset.path));
             let (status, headers, shared) = get_with(&format!("/assets/{file}"), None).await;
-            assert_eq!(status, StatusCode::OK);
+            assert_eq!(status, StatusCode::OK, "{} imports {from}", asset.path);
             assert_eq!(headers[header::CONTENT_TYPE], "text/javascript; charset=utf-8");
-            for name in script
-                .lines()
-                .find_map(|line| line.strip_prefix("import { ")?.split(" }").next())
-                .unwrap()
-                .split(", ")
-            {
-                let exported = [format!("function {name}("), format!("const {name} =")];
+            for name in names {
+                let exported = [
+                    format!("export function {name}("),
+                    format!("export async function {name}("),
+                    format!("export const {name} ="),
+                ];
                 assert!(exported.iter().any(|as_what| shared.contains(as_what)), "{file} has no {name}");
+                let used = asset.text.matches(name).count();
+                assert!(used > 1, "{} imports {name} and does not use it", asset.path);
             }
-            loaded += 1;
         }
-        assert_eq!(loaded, 1, "{path}");
+    }
+}
+
+/// Nothing that could write markup, run text, or keep a secret: tokens and passwords live in memory alone.
+#[tokio::test]
+async fn scripts_keep_nothing_and_write_no_markup() {
+    let never =
+        ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Storage", "indexedDB"];
+    for asset in assets::all().iter().filter(|asset| is_ours(asset)) {
+        for word in never {
+            assert!(!asset.text.contains(word), "{} has {word}", asset.path);
+        }
     }
 }
 
 /// Every element that a script asks for by its id stands in its page, and no id stands there twice.
 #[tokio::test]
 async fn scripts_know_their_pages() {
-    for page in ["accept", "reset-password"] {
+    let pages: [(&str, &[&str]); 4] = [
+        ("accept", &["accept", "accept-staff", "accept-account", "login", "page"]),
+        ("verify-email", &["verify-email", "login", "page"]),
+        // Of login.js it takes what needs no form.
+        ("login-as", &["login-as", "page"]),
+        ("reset-password", &["reset-password", "page"]),
+    ];
+    for (page, scripts) in pages {
         let (_, _, html) = get_with(&format!("/{page}"), None).await;
-        let (_, _, script) = get_with(&format!("/assets/{page}.js"), None).await;
         let ids: Vec<_> = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(ids.iter().collect::<std::collections::HashSet<_>>().len(), ids.len(), "{page}: {ids:?}");
-        for start in ["byId(\"", "show(\"", "form(\"", "revealing(\""] {
-            for id in script.split(start).skip(1).filter_map(|rest| rest.split('"').next()) {
+        for attribute in [" for=\"", " aria-controls=\"", " aria-describedby=\""] {
+            let named = html.split(attribute).skip(1).filter_map(|rest| rest.split('"').next());
+            for id in named.flat_map(|list| list.split(' ')) {
                 assert!(ids.contains(&id), "{page} has no {id}");
+            }
+        }
+        for script in scripts {
+            let (_, _, script) = get_with(&format!("/assets/{script}.js"), None).await;
+            for start in [
+                "byId(\"",
+                "show(\"",
+                "form(\"",
+                "revealing(\"",
+                "showInstant(\"",
+                "somebodyElse(\"",
+                "button: \"",
+            ] {
+                for id in script.split(start).skip(1).filter_map(|rest| rest.split('"').next()) {
+                    assert!(ids.contains(&id), "{page} has no {id}");
+                }
             }
         }
     }

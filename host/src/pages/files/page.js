@@ -30,13 +30,17 @@ export function showMessage(title, text, { detail = "", again = null, label = "T
 }
 
 // Answers the body, or throws a problem document (RFC 9457) with `status` and `retryAfter`.
-export async function post(path, body) {
+//   bearer   the session's token, where it is no cookie
+export async function ask(method, path, body, bearer = null) {
+  const headers = { accept: "application/json" };
+  if (body) headers["content-type"] = "application/json";
+  if (bearer) headers.authorization = `Bearer ${bearer}`;
   let response;
   try {
     response = await fetch(path, {
-      method: "POST",
-      headers: { "content-type": "application/json", accept: "application/json" },
-      body: JSON.stringify(body),
+      method,
+      headers,
+      body: body && JSON.stringify(body),
       credentials: "same-origin",
       cache: "no-store",
     });
@@ -49,6 +53,13 @@ export async function post(path, body) {
   throw { ...answer, status: response.status, retryAfter: Number.isFinite(retryAfter) ? retryAfter : null };
 }
 
+export const post = (path, body) => ask("POST", path, body);
+
+// A token that was cut off is not even looked for.
+export function isCutOff(problem) {
+  return problem.code === "invalid" && Boolean(problem.errors?.some(({ field }) => String(field).replace(/^\/+/, "") === "token"));
+}
+
 export function sentence(problem) {
   if (problem.status === 429 || problem.status === 503) {
     const wait = problem.retryAfter === null ? "Please try again in a moment." : `Please try again in ${duration(problem.retryAfter)}.`;
@@ -58,31 +69,47 @@ export function sentence(problem) {
   return said.join(" ") || "Something went wrong. Please try again in a moment.";
 }
 
+export function showInstant(id, instant) {
+  byId(id).dateTime = instant;
+  byId(id).textContent = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "short" }).format(new Date(instant));
+}
+
 function duration(seconds) {
   if (seconds < 90) return seconds === 1 ? "a second" : `${seconds} seconds`;
   return `${Math.ceil(seconds / 60)} minutes`;
 }
 
 // Codes that concern one field, for problems that do not list `errors`.
-const fieldOfCode = { username_taken: "username", email_taken: "email", password_refused: "password", answer_refused: "answer" };
+const fieldOfCode = {
+  username_taken: "username",
+  email_taken: "email",
+  password_refused: "password",
+  answer_refused: "answer",
+  code_refused: "code",
+};
 
 // A form whose complaints stand beside its fields.
 //   asks(name)       whether a field is asked for at all
 //   complaint(name)  what is wrong with it, or ""; the service decides, this only spares a round trip
 //   send()           asks the service
 //   ends(problem)    true if nothing typed here would help, and the page has said so
-export function form(id, { asks = () => true, complaint, send, ends }) {
+//   prefix           what stands before a field's name in its id
+//   within           what stands before it in the service's complaints
+// Answers `say`, which says something above the fields, and `clear`, which takes back everything said.
+export function form(id, { asks = () => true, complaint = () => "", send, ends = () => false, prefix = "", within = "" }) {
   const element = byId(id);
   const button = element.querySelector(".primary");
-  const label = button.textContent;
+  let label = "";
   const names = [...element.querySelectorAll("input")].map((input) => input.name);
-  const marked = (name) => byId(name).hasAttribute("aria-invalid");
+  const input = (name) => byId(prefix + name);
+  const marked = (name) => input(name).hasAttribute("aria-invalid");
 
   const mark = (name, message) => {
-    byId(`${name}-error`).textContent = message;
-    byId(`${name}-error`).hidden = !message;
-    if (message) byId(name).setAttribute("aria-invalid", "true");
-    else byId(name).removeAttribute("aria-invalid");
+    const error = byId(`${prefix}${name}-error`);
+    error.textContent = message;
+    error.hidden = !message;
+    if (message) input(name).setAttribute("aria-invalid", "true");
+    else input(name).removeAttribute("aria-invalid");
   };
   const say = (message) => {
     const problem = element.querySelector(".problem");
@@ -90,18 +117,20 @@ export function form(id, { asks = () => true, complaint, send, ends }) {
     problem.hidden = !message;
   };
   const setBusy = (busy) => {
+    if (busy) label = button.textContent;
     button.disabled = busy;
     button.textContent = busy ? "One moment …" : label;
   };
   const focusFirstMarked = () => {
     const first = names.find(marked);
-    if (first) byId(first).focus();
+    if (first) input(first).focus();
   };
   const refuse = (problem) => {
     const elsewhere = [];
     const errors = Array.isArray(problem.errors) ? problem.errors : [];
     for (const { field, message } of errors) {
-      const name = String(field ?? "").replace(/^\/+/, "");
+      const whole = String(field ?? "").replace(/^\/+/, "");
+      const name = whole.startsWith(within) ? whole.slice(within.length) : whole;
       if (names.includes(name) && asks(name)) mark(name, message);
       else elsewhere.push(name ? `${name}: ${message}` : message);
     }
@@ -134,15 +163,29 @@ export function form(id, { asks = () => true, complaint, send, ends }) {
     }
     if (wait) {
       button.disabled = true;
-      setTimeout(() => setBusy(false), wait);
+      setTimeout(() => (button.disabled = false), wait);
     }
   });
   for (const name of names) {
     // A complaint goes away as soon as it no longer holds; a new one waits for the button.
-    byId(name).addEventListener("input", () => {
+    input(name).addEventListener("input", () => {
       if (marked(name)) mark(name, complaint(name));
     });
   }
+  return {
+    say,
+    clear() {
+      say("");
+      for (const name of names) mark(name, "");
+    },
+  };
+}
+
+// What is wrong with somebody's address or name before it is sent.
+export function personComplaint(name, input) {
+  if (name !== "email") return input.value.trim() ? "" : `Please give your ${name === "first_name" ? "first" : "last"} name.`;
+  if (!input.value.trim()) return "Please give your email address.";
+  return input.validity.typeMismatch ? "This does not look like an email address." : "";
 }
 
 // What a password would be refused for whatever it says.
