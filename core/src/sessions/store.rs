@@ -80,8 +80,8 @@ pub(super) struct Names {
 /// The same for users: an account counts as long as they are on it and it is open.
 const USERS: &str = const_format::concatcp!("SELECT ", USERS_COLUMNS, USERS_ROWS);
 const USERS_COLUMNS: &str =
-    "e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at, e.opened_by, m.account_id,
-        a.owner_id, m.everything, m.permissions";
+    "e.id, e.login_id, e.pending, e.created_at, e.last_seen_at, e.expires_at, e.confirmed_at, e.opened_by,
+        e.account_id AS bound_to, m.account_id, a.owner_id, m.everything, m.permissions";
 const USERS_ROWS: &str = "
      FROM sessions e JOIN logins l ON l.id = e.login_id
      LEFT JOIN accounts a ON a.id = e.account_id AND a.status <> 'closed'

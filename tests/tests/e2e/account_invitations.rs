@@ -180,7 +180,7 @@ async fn a_file_invites_many(database: Database) {
 async fn a_file_that_is_none_invites_nobody(database: Database) {
     let (service, ada) = with_clients(database).await;
     let anne = registered(&service, "anne").await;
-    csv(&ada.api, &anne, "", "name\njoan\n").await.invalid("");
+    csv(&ada.api, &anne, "", "name\njoan\n").await.problem(422, "invalid");
     csv(&ada.api, &anne, "?dry_run=perhaps", "email,permissions\n").await.invalid("dry_run");
     let path = format!("{}/bulk", invitations(&anne));
     ada.api.post(&path, &json!({})).await.problem(415, "unsupported_media_type");
