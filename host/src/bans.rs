@@ -13,6 +13,7 @@ use frontdesk_core::{
         self,
         bans::{self, Snapshot},
     },
+    rates,
     time::Timestamp,
 };
 
@@ -37,6 +38,7 @@ impl Bans {
 pub(crate) async fn clear(app: &App) -> Result<(), db::Error> {
     let mut cx = app.begin(Caller::system()).await?;
     limits::clear(&mut cx).await?;
+    rates::clear(&mut cx).await?;
     cx.commit().await
 }
 

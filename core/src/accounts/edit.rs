@@ -118,7 +118,10 @@ pub async fn create(
     let name = profile.name.clone();
     let account = insert(cx, login.id.of_user(), profile, new.group_id, new.notes, None).await?;
     custom_fields::set(cx, account.id, &new.custom_fields, Editor::Staff, true).await?;
-    let token = if is_new { Some(recovery::set_password_link(cx, &login, Some(name)).await?) } else { None };
+    let token = match is_new {
+        true => Some(recovery::set_password_link(cx, &login, Some(name), true).await?),
+        false => None,
+    };
     Ok((account, token))
 }
 

@@ -18,6 +18,7 @@ use crate::{
     time::Timestamp,
 };
 
+pub(crate) use values::check_registration;
 pub use values::{Editor, SetError, of_accounts, set};
 
 /// How many fields there can be.

@@ -10,7 +10,7 @@ use crate::{
     cx::{Cx, Reads},
     db,
     event::FieldChange,
-    ids::AccountId,
+    ids::{AccountId, CustomFieldId},
     invalid::{self, Invalid},
 };
 
@@ -70,26 +70,71 @@ pub async fn set(
     if given.is_empty() && !wanted {
         return Ok(Vec::new());
     }
-    if given.len() > MOST {
-        let message = format!("There are never more than {MOST} custom fields.");
-        return Err(Invalid::one("custom_fields", "too_long", message).into());
-    }
+    refuse_many(given)?;
     if !given.is_empty() {
         store::lock(cx).await?;
     }
-    let fields: Vec<_> =
-        store::in_order(cx.db()).await?.into_iter().filter(|field| by.knows(field)).collect();
+    let fields = known_to(by, store::in_order(cx.db()).await?);
     let before: HashMap<_, _> = if is_new {
         HashMap::new()
     } else {
         store::values_of_account(cx, account).await?.into_iter().collect()
     };
+    let changes = compare(&fields, &before, given, by, wanted)?;
+    for (field, _, value) in &changes {
+        match value {
+            Some(value) => store::set_value(cx, account, field.id, &value.to_string()).await?,
+            None => store::clear_value(cx, account, field.id).await?,
+        }
+    }
+    let told = changes.into_iter().map(|(field, before, after)| FieldChange {
+        field: named(&field.slug),
+        before: before.unwrap_or_default(),
+        after: after.unwrap_or_default(),
+    });
+    Ok(told.collect())
+}
+
+/// Whether a user can register with this: for whoever must not learn more from it than that.
+pub(crate) async fn check_registration(
+    reads: &mut impl Reads,
+    given: &Map<String, Value>,
+) -> Result<(), SetError> {
+    refuse_many(given)?;
+    let fields = known_to(Editor::User, store::in_order(reads.db()).await?);
+    compare(&fields, &HashMap::new(), given, Editor::User, true)?;
+    Ok(())
+}
+
+fn refuse_many(given: &Map<String, Value>) -> Result<(), Invalid> {
+    if given.len() > MOST {
+        let message = format!("There are never more than {MOST} custom fields.");
+        return Err(Invalid::one("custom_fields", "too_long", message));
+    }
+    Ok(())
+}
+
+fn known_to(by: Editor, fields: Vec<CustomField>) -> Vec<CustomField> {
+    fields.into_iter().filter(|field| by.knows(field)).collect()
+}
+
+/// A field, what is in it, and what is to be.
+type Changed<'f> = (&'f CustomField, Option<Value>, Option<Value>);
+
+/// What changes, or what is wrong with it. `wanted`: required fields must be given.
+fn compare<'f>(
+    fields: &'f [CustomField],
+    before: &HashMap<CustomFieldId, String>,
+    given: &Map<String, Value>,
+    by: Editor,
+    wanted: bool,
+) -> Result<Vec<Changed<'f>>, Invalid> {
     let mut invalid = Invalid::default();
     for slug in given.keys().filter(|slug| fields.iter().all(|field| field.slug != **slug)) {
         invalid.add(&named(slug), "unknown", "There is no custom field with this slug.");
     }
     let mut changes = Vec::new();
-    for field in &fields {
+    for field in fields {
         let stored = before.get(&field.id).map(|value| read(value));
         let Some(value) = given.get(&field.slug) else {
             if wanted && field.required {
@@ -115,19 +160,7 @@ pub async fn set(
             changes.push((field, stored, value));
         }
     }
-    invalid.ok()?;
-    for (field, _, value) in &changes {
-        match value {
-            Some(value) => store::set_value(cx, account, field.id, &value.to_string()).await?,
-            None => store::clear_value(cx, account, field.id).await?,
-        }
-    }
-    let told = changes.into_iter().map(|(field, before, after)| FieldChange {
-        field: named(&field.slug),
-        before: before.unwrap_or_default(),
-        after: after.unwrap_or_default(),
-    });
-    Ok(told.collect())
+    invalid.ok().map(|()| changes)
 }
 
 impl Editor {

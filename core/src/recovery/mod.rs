@@ -152,12 +152,16 @@ pub async fn link(cx: &mut Cx, login: &Login) -> Result<Token, db::Error> {
 
 /// Makes a link for a user who has no password yet, and mails it. `account` is the name of the one that was made with
 /// the user, or that they are on from now on.
+///
+/// `shown`: whoever had it made sees the link, too, so that using it does not prove whose the address is.
 pub async fn set_password_link(
     cx: &mut Cx,
     login: &Login,
     account: Option<String>,
+    shown: bool,
 ) -> Result<Token, db::Error> {
-    let new = make(cx, login, FIRST_LIFETIME, Mailed::Yes).await?;
+    let proves = if shown { Mailed::No } else { Mailed::Yes };
+    let new = make(cx, login, FIRST_LIFETIME, proves).await?;
     let mail = Mail::set_password(login.recipient(), new.id, account, new.token.clone(), new.expires_at);
     cx.emit_and_mail(requested(login), mail).await?;
     Ok(new.token)

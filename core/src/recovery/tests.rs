@@ -169,7 +169,7 @@ async fn a_first_password_can_be_chosen_for_seven_days_and_only_a_mailed_link_pr
         let service = &test.service;
         let (ada, grace) = (test.user("ada").await, test.user("grace").await);
         let mut cx = service.begin(Caller::system()).await.unwrap();
-        let mailed = set_password_link(&mut cx, &ada, Some("Engines".into())).await.unwrap();
+        let mailed = set_password_link(&mut cx, &ada, Some("Engines".into()), false).await.unwrap();
         let handed_over = set_password_link_unmailed(&mut cx, &grace).await.unwrap();
         cx.commit().await.unwrap();
         assert_eq!(outbox(service).await, [("set_password".into(), "waiting".into())]);

@@ -168,7 +168,7 @@ pub async fn create_for(
         logins::require_new_password(cx, login.id).await?;
         None
     } else {
-        Some(recovery::set_password_link(cx, &login, None).await?)
+        Some(recovery::set_password_link(cx, &login, None, true).await?)
     };
     let user = find(cx, login.id.of_user()).await?.ok_or(Error::Unknown)?;
     Ok((user, token))

@@ -5,9 +5,12 @@
 
 use std::time::Duration;
 
+use serde_json::{Map, Value};
+
 use super::{CreatedBy, Error, NewUser, create, edit::refuse_blocked, locked, verification};
 use crate::{
     accounts::{self, Account, ProfileChange},
+    custom_fields::{self, Editor, SetError},
     cx::Cx,
     db,
     event::UserRegisteredAgain,
@@ -31,6 +34,8 @@ const UNCOUNTED: i64 = 20;
 pub struct Registration {
     pub user: NewUser,
     pub account: ProfileChange,
+    /// The account's, by slug.
+    pub custom_fields: Map<String, Value>,
 }
 
 /// What became of it. Outside, both look alike.
@@ -46,7 +51,7 @@ impl Registration {
         let mut invalid = Invalid::default();
         let user = self.user.checked("", &mut invalid);
         let account = self.account.checked("account.", &mut invalid);
-        invalid.ok().map(|()| Self { user, account })
+        invalid.ok().map(|()| Self { user, account, custom_fields: self.custom_fields })
     }
 }
 
@@ -74,13 +79,17 @@ pub(crate) async fn count(cx: &mut Cx, countable: bool, settings: &Settings) -> 
 /// Not `countable`: see [`crate::recovery::ask`].
 pub async fn register(
     cx: &mut Cx,
-    Registration { user, account }: Registration,
+    Registration { user, account, custom_fields }: Registration,
     password: PasswordHash,
     countable: bool,
     settings: &Settings,
 ) -> Result<Registered, accounts::Error> {
     admit(&user, settings)?;
     count(cx, countable, settings).await?;
+    // Before it matters whether the address is known.
+    custom_fields::check_registration(cx, &custom_fields)
+        .await
+        .map_err(|error| of_account(error, "account."))?;
     if let Some(known) = logins::find_by_name(cx, Audience::User, &user.email).await? {
         tell(cx, &known).await?;
         return Ok(Registered::Known);
@@ -92,7 +101,7 @@ pub async fn register(
         Err(Error::EmailTaken) => return Ok(Registered::Known),
         Err(error) => return Err(error.into()),
     };
-    let account = own_account(cx, &login, account).await?;
+    let account = own_account(cx, &login, account, &custom_fields, "account.").await?;
     verification::send(cx, &login).await?;
     Ok(Registered::New(Box::new(login), Box::new(account)))
 }
@@ -102,6 +111,7 @@ pub async fn further_account(
     cx: &mut Cx,
     id: UserId,
     profile: ProfileChange,
+    custom_fields: &Map<String, Value>,
     countable: bool,
     settings: &Settings,
 ) -> Result<Account, accounts::Error> {
@@ -110,13 +120,35 @@ pub async fn further_account(
     }
     count(cx, countable, settings).await?;
     let login = locked(cx, id).await?;
-    own_account(cx, &login, profile).await
+    own_account(cx, &login, profile, custom_fields, "").await
 }
 
-async fn own_account(cx: &mut Cx, login: &Login, profile: ProfileChange) -> Result<Account, accounts::Error> {
+/// What is wrong with the custom fields is called `prefix` and their name.
+async fn own_account(
+    cx: &mut Cx,
+    login: &Login,
+    profile: ProfileChange,
+    custom_fields: &Map<String, Value>,
+    prefix: &str,
+) -> Result<Account, accounts::Error> {
     let profile = profile.into_profile(&login.first_name, &login.last_name, &login.email);
     let welcome = Some(login.recipient());
-    accounts::insert(cx, login.id.of_user(), profile, None, String::new(), welcome).await
+    let account = accounts::insert(cx, login.id.of_user(), profile, None, String::new(), welcome).await?;
+    let set = custom_fields::set(cx, account.id, custom_fields, Editor::User, true).await;
+    set.map_err(|error| of_account(error, prefix))?;
+    Ok(account)
+}
+
+fn of_account(error: SetError, prefix: &str) -> accounts::Error {
+    match error {
+        SetError::Db(error) => error.into(),
+        SetError::Invalid(mut invalid) => {
+            for error in &mut invalid.0 {
+                error.field.insert_str(0, prefix);
+            }
+            invalid.into()
+        }
+    }
 }
 
 /// Once an hour at the most: anybody can try.

@@ -21,6 +21,16 @@ pub(super) struct ProfileFields {
     pub tax_id: Option<String>,
     /// ISO 4217: `EUR`.
     pub currency: Option<String>,
+    #[serde(default)]
+    pub custom_fields: CustomValues,
+}
+
+impl ProfileFields {
+    /// The custom fields, which have rules of their own, and the rest.
+    pub(super) fn parts(mut self) -> (ProfileChange, Map<String, Value>) {
+        let CustomValues(fields) = std::mem::take(&mut self.custom_fields);
+        (self.into(), fields)
+    }
 }
 
 /// What is given of a postal address.

@@ -168,6 +168,7 @@ macro_rules! with_profile {
                     address: self.address.take(),
                     tax_id: self.tax_id.take(),
                     currency: self.currency.take(),
+                    custom_fields: CustomValues::default(),
                 };
                 fields.into()
             }

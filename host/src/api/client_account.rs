@@ -3,7 +3,8 @@
 use axum::extract::State;
 use frontdesk_core::{
     accounts::{self, AccountChange, AccountPermission, By, Status, members},
-    cx::Reads as _,
+    custom_fields,
+    cx::Reads,
     ids::{AccountId, InvitationId, UserId},
     invitations::account::{self as invitations, NewAccountInvitation, bulk},
     time::Timestamp,
@@ -16,7 +17,7 @@ use super::{
         AccountInvitationList, AccountInvitationView, Bulk, BulkInvited, Csv, INVITE_PROBLEMS,
         InviteToAccount,
     },
-    account_profile::{ProfileFields, ProfileView},
+    account_profile::{CustomValues, ProfileFields, ProfileView},
     account_users::{AccountUserView, ChangeAccountUser},
     extract::{Created, Json, NoContent, Path, Query},
     guard::OnAccount,
@@ -123,25 +124,31 @@ struct ClientAccount {
     status: Status,
     #[serde(flatten)]
     profile: ProfileView,
+    /// Those that are not for staff only.
+    custom_fields: CustomValues,
     owner_id: UserId,
     created_at: Timestamp,
 }
 
-impl From<accounts::Account> for ClientAccount {
-    fn from(account: accounts::Account) -> Self {
-        Self {
-            id: account.id,
+impl ClientAccount {
+    async fn read(reads: &mut impl Reads, account: accounts::Account) -> Result<Self, Problem> {
+        let id = account.id;
+        let fields = custom_fields::of_accounts(reads, &[id], false).await?.remove(&id);
+        Ok(Self {
+            id,
             status: account.status,
             profile: account.profile.into(),
+            custom_fields: CustomValues(fields.unwrap_or_default()),
             owner_id: account.owner_id,
             created_at: account.created_at,
-        }
+        })
     }
 }
 
 async fn get(State(app): State<App>, on: OnAccount) -> Result<Json<ClientAccount>, Problem> {
-    let account = accounts::find(&mut app.read().await?, on.account).await?;
-    Ok(Json(account.ok_or(accounts::Error::Unknown)?.into()))
+    let mut view = app.read().await?;
+    let account = accounts::find(&mut view, on.account).await?.ok_or(accounts::Error::Unknown)?;
+    Ok(Json(ClientAccount::read(&mut view, account).await?))
 }
 
 async fn change(
@@ -149,11 +156,13 @@ async fn change(
     on: OnAccount,
     Json(body): Json<ProfileFields>,
 ) -> Result<Json<ClientAccount>, Problem> {
-    let change = AccountChange { profile: body.into(), ..AccountChange::default() }.checked()?;
+    let (profile, custom_fields) = body.parts();
+    let change = AccountChange { profile, custom_fields, ..AccountChange::default() }.checked()?;
     let mut cx = on.begin(&app).await?;
     let account = accounts::change_profile(&mut cx, on.account, on.user(), change).await?;
+    let answer = ClientAccount::read(&mut cx, account).await?;
     cx.commit().await?;
-    Ok(Json(account.into()))
+    Ok(Json(answer))
 }
 
 async fn list_users(

@@ -11,7 +11,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use frontdesk_core::{
-    accounts::{AccountPermission, AccountPermissionView, ProfileChange, members},
+    accounts::{AccountPermission, AccountPermissionView, members},
+    custom_fields::{self, CustomField},
     invalid::Invalid,
     logins::{self, Audience},
     secret::Password,
@@ -57,6 +58,11 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 .not_as_another()
                 .problems(&[Code::TurnedOff, Code::TooManyAttempts]),
             create,
+        )
+        .get(
+            "/v1/public/registration",
+            Op::public("getRegistrationForm", TAG, "What a form to register asks for, and whether one can"),
+            form,
         )
         .get(
             "/v1/public/account-permissions",
@@ -122,7 +128,8 @@ async fn register(
         last_name: body.last_name,
         language: body.language,
     };
-    let registration = Registration { user, account: body.account.into() }.checked()?;
+    let (account, custom_fields) = body.account.parts();
+    let registration = Registration { user, account, custom_fields }.checked()?;
     users::admit(&registration.user, &settings)?;
     refuse_banned(&mut app.read().await?, &settings, &guest, Audience::User).await?;
     let mut turn = app.hasher().turn().await?;
@@ -143,6 +150,50 @@ async fn register(
     })
 }
 
+/// What a form to register asks for.
+#[derive(Debug, Serialize, JsonSchema)]
+struct RegistrationForm {
+    /// Whether anybody can register.
+    open: bool,
+    /// Characters that a password has at least.
+    password_min: u8,
+    /// To choose from, the first one for whoever chooses none.
+    languages: Vec<String>,
+    /// What is asked beyond the usual, in its order.
+    custom_fields: Vec<FormField>,
+}
+
+/// A custom field, as a form shows it.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FormField {
+    slug: String,
+    name: String,
+    description: String,
+    kind: custom_fields::Kind,
+    /// What a select offers.
+    options: Vec<String>,
+    required: bool,
+}
+
+async fn form(State(app): State<App>) -> Result<Json<RegistrationForm>, Problem> {
+    let fields = custom_fields::for_users(&mut app.read().await?).await?;
+    let settings = app.settings();
+    let field = |field: CustomField| FormField {
+        slug: field.slug,
+        name: field.name,
+        description: field.description,
+        kind: field.kind,
+        options: field.options,
+        required: field.required,
+    };
+    Ok(Json(RegistrationForm {
+        open: settings.registration,
+        password_min: settings.password_min_users,
+        languages: settings.languages.clone(),
+        custom_fields: fields.into_iter().map(field).collect(),
+    }))
+}
+
 /// Every account that somebody is on.
 #[derive(Debug, Serialize, JsonSchema)]
 struct OwnAccounts {
@@ -161,11 +212,13 @@ async fn create(
 ) -> Result<Created<OwnAccount>, Problem> {
     let settings = app.settings();
     let mut invalid = Invalid::default();
-    let profile = ProfileChange::from(body).checked("", &mut invalid);
+    let (profile, custom_fields) = body.parts();
+    let profile = profile.checked("", &mut invalid);
     invalid.ok()?;
     let user = member.session.user();
     let mut cx = member.begin(&app).await?;
-    let made = users::further_account(&mut cx, user, profile, member.countable, &settings).await?;
+    let made =
+        users::further_account(&mut cx, user, profile, &custom_fields, member.countable, &settings).await?;
     let found = members::of_user(&mut cx, user).await?;
     cx.commit().await?;
     let made = found.into_iter().find(|membership| membership.account == made.id);

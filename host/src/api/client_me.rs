@@ -3,7 +3,10 @@
 use axum::extract::State;
 use frontdesk_core::{
     cx::Reads,
+    ids::SecurityQuestionId,
+    outbox::ChangedBy,
     secret::Token,
+    security_questions::{self, Answer},
     sessions::Pending,
     users::{self, OwnChange, verification},
 };
@@ -15,6 +18,7 @@ use super::{
     extract::{Json, NoContent},
     guard::{Member, refuse_unconfirmed},
     me::{SecondFactorView, begin_totp, change_password, confirm_totp, remove_totp, renew_recovery_codes},
+    page::{List, Page, Unfiltered},
     problem::{Code, Problem},
     routes::{Needs, Op, Routes},
     security_keys,
@@ -70,6 +74,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 .despite(Pending::ALL)
                 .problems(&[Code::LinkDead]),
             confirm_email,
+        );
+    let routes = routes
+        .get(
+            "/v1/client/security-questions",
+            Op::client(
+                "listSecurityQuestionsToChoose",
+                TAG,
+                "The security questions there are to choose from",
+                Needs::Nothing,
+            ),
+            questions,
+        )
+        .put(
+            "/v1/client/me/security-question",
+            own("chooseSecurityQuestion", "Choose a security question, asked when I forgot my password")
+                .confirmed()
+                .problems(&[Code::EmailUnverified, Code::Overloaded]),
+            choose_question,
+        )
+        .delete(
+            "/v1/client/me/security-question",
+            own("dropSecurityQuestion", "Have no security question any more").confirmed(),
+            drop_question,
         );
     let routes = routes
         .post(
@@ -155,13 +182,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
 struct ClientMe {
     user: OwnUser,
     second_factor: SecondFactorView,
+    /// Asked when I forgot my password.
+    security_question_id: Option<SecurityQuestionId>,
 }
 
 impl ClientMe {
     async fn read(app: &App, member: &Member, reads: &mut impl Reads) -> Result<Self, Problem> {
         let user = users::find(reads, member.session.user()).await?.ok_or_else(gone)?;
         let second_factor = SecondFactorView::read(app, member, reads).await?;
-        Ok(Self { user: user.into(), second_factor })
+        Ok(Self { security_question_id: user.question_id, user: user.into(), second_factor })
     }
 }
 
@@ -223,6 +252,52 @@ async fn confirm_email(
 ) -> Result<NoContent, Problem> {
     let mut cx = member.begin(&app).await?;
     verification::confirm(&mut cx, member.session.user(), &body.token.hash()).await?;
+    cx.commit().await?;
+    Ok(NoContent)
+}
+
+/// A security question, as those see it who choose one.
+#[derive(Debug, Serialize, JsonSchema)]
+struct QuestionToChoose {
+    id: SecurityQuestionId,
+    question: String,
+}
+
+async fn questions(
+    State(app): State<App>,
+    list: List<Unfiltered>,
+) -> Result<Json<Page<QuestionToChoose>>, Problem> {
+    let page = security_questions::list(&mut app.read().await?, &list.request).await?;
+    Ok(Json(Page::of(page, |one| QuestionToChoose { id: one.id, question: one.question })))
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct ChooseSecurityQuestion {
+    question_id: SecurityQuestionId,
+    /// 2 to 256 characters; neither case nor spaces matter.
+    answer: Answer,
+}
+
+async fn choose_question(
+    State(app): State<App>,
+    member: Member,
+    Json(body): Json<ChooseSecurityQuestion>,
+) -> Result<Json<ClientMe>, Problem> {
+    body.answer.check()?;
+    let mut turn = app.hasher().turn().await?;
+    let answer = body.answer.hash(&mut turn).await;
+    drop(turn);
+    let mut cx = member.begin(&app).await?;
+    security_questions::choose(&mut cx, member.session.user(), body.question_id, answer).await?;
+    let me = ClientMe::read(&app, &member, &mut cx).await?;
+    cx.commit().await?;
+    Ok(Json(me))
+}
+
+async fn drop_question(State(app): State<App>, member: Member) -> Result<NoContent, Problem> {
+    let mut cx = member.begin(&app).await?;
+    security_questions::clear(&mut cx, member.session.user(), ChangedBy::Owner).await?;
     cx.commit().await?;
     Ok(NoContent)
 }

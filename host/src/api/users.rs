@@ -335,7 +335,7 @@ async fn reset_password(
     // By mail alone: whoever helps does not come in by it.
     match login.password_hash {
         Some(_) => recovery::link(&mut cx, &login).await?,
-        None => recovery::set_password_link(&mut cx, &login, None).await?,
+        None => recovery::set_password_link(&mut cx, &login, None, false).await?,
     };
     cx.commit().await?;
     Ok(NoContent)
