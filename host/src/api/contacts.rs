@@ -134,7 +134,7 @@ impl From<Contact> for ContactView {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct AccountPath {
+struct ContactsPath {
     id: AccountId,
 }
 
@@ -195,7 +195,7 @@ struct OwnContactPath {
 
 async fn list(
     State(app): State<App>,
-    Path(AccountPath { id }): Path<AccountPath>,
+    Path(ContactsPath { id }): Path<ContactsPath>,
     list: List<Unfiltered>,
 ) -> Result<Json<Page<ContactView>>, Problem> {
     listed(&app, id, &list).await
@@ -236,7 +236,7 @@ async fn get_own(
 async fn create(
     State(app): State<App>,
     by: By,
-    Path(AccountPath { id }): Path<AccountPath>,
+    Path(ContactsPath { id }): Path<ContactsPath>,
     Json(body): Json<CreateContact>,
 ) -> Result<Created<ContactView>, Problem> {
     let new = NewContact::from(body).checked()?;

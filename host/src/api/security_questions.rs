@@ -165,14 +165,14 @@ async fn delete(
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-struct UserPath {
+struct QuestionedUserPath {
     id: UserId,
 }
 
 async fn clear(
     State(app): State<App>,
     by: By,
-    Path(UserPath { id }): Path<UserPath>,
+    Path(QuestionedUserPath { id }): Path<QuestionedUserPath>,
 ) -> Result<NoContent, Problem> {
     let mut cx = by.begin(&app).await?;
     if !security_questions::clear(&mut cx, id, ChangedBy::Colleague).await? {

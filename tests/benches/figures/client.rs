@@ -70,10 +70,19 @@ pub(crate) fn get(path: &str, token: &str) -> Vec<u8> {
 }
 
 pub(crate) fn post(path: &str, body: &Value) -> Vec<u8> {
+    posted(path, body, "")
+}
+
+pub(crate) fn post_as(path: &str, body: &Value, token: &str) -> Vec<u8> {
+    posted(path, body, &format!("authorization: Bearer {token}\r\n"))
+}
+
+fn posted(path: &str, body: &Value, header: &str) -> Vec<u8> {
     let body = body.to_string();
     let length = body.len();
     format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        "POST {path} HTTP/1.1\r\nhost: localhost\r\n{header}content-type: application/json\r\n\
+         content-length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+mod accounts;
 mod calls;
 mod client;
 mod enumeration;
@@ -38,6 +39,9 @@ async fn main() {
     }
     if wants("staff") {
         staff::measure().await;
+    }
+    if wants("accounts") {
+        accounts::measure().await;
     }
     if wants("enumeration") {
         enumeration::measure().await;

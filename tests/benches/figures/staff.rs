@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 const SALES: RoleId = RoleId::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0003);
-const TURN: Duration = Duration::from_secs(1);
-const TURNS: u32 = 5;
+pub(crate) const TURN: Duration = Duration::from_secs(1);
+pub(crate) const TURNS: u32 = 5;
 /// Statements in the transaction that the others are measured by.
-const INSERTS: usize = 4;
+pub(crate) const INSERTS: usize = 4;
 const LISTED: usize = 100_000;
 const PAGES: usize = 300;
 
@@ -44,7 +44,7 @@ pub(crate) async fn measure() {
 }
 
 /// What the disk allows where the tests' databases are.
-fn syncs() -> f64 {
+pub(crate) fn syncs() -> f64 {
     let mut file = tempfile::tempfile().expect("a temporary file");
     file.write_all(&[0; 4096]).expect("room for it");
     let (start, mut count) = (Instant::now(), 0.0);
@@ -85,11 +85,14 @@ async fn cycles(name: &str, test: TestService, tasks: usize) {
     test.finish().await;
 }
 
-async fn in_tasks<F: Future<Output = u32> + Send + 'static>(tasks: usize, work: impl Fn(usize) -> F) -> u32 {
+pub(crate) async fn in_tasks<F: Future<Output = u32> + Send + 'static>(
+    tasks: usize,
+    work: impl Fn(usize) -> F,
+) -> u32 {
     (0..tasks).map(work).collect::<JoinSet<_>>().join_all().await.into_iter().sum()
 }
 
-async fn transactions(service: Service, turn: u32, task: usize) -> u32 {
+pub(crate) async fn transactions(service: Service, turn: u32, task: usize) -> u32 {
     let (end, mut count) = (Instant::now() + TURN, 0);
     while Instant::now() < end {
         let mut tx = service.db.begin().await.expect("the database answers");

@@ -1,5 +1,6 @@
 //! C8: which account a session acts for.
 
+use crate::openapi::all_is_refused_but;
 use frontdesk_tests::{Database, PASSWORD, User, associated, both, found, registered, unique, with_clients};
 use serde_json::json;
 
@@ -12,6 +13,7 @@ both! {
     what_was_taken_away_is_gone_on_the_next_request,
     a_disabled_user_is_out_at_once,
     sessions_are_listed_and_ended,
+    a_temporary_password_is_changed_before_anything_else,
 }
 
 const SESSION: &str = "/v1/client/session";
@@ -165,4 +167,35 @@ async fn sessions_are_listed_and_ended(database: Database) {
     third.api.get(SESSION).await.problem(401, "login_required");
     anne.api.delete(SESSION).await.expect(204);
     anne.api.get(SESSION).await.problem(401, "login_required");
+}
+
+async fn a_temporary_password_is_changed_before_anything_else(database: Database) {
+    let (service, admin) = with_clients(database).await;
+    let anne = registered(&service, "anne").await;
+    let temporary = format!("{PASSWORD} {}", unique());
+    let path = format!("/v1/admin/users/{}/temporary-password", anne.id);
+    let set = json!({ "password": temporary });
+    admin.api.json(reqwest::Method::PUT, &path, &set).await.expect(204);
+    anne.api.get(SESSION).await.problem(401, "login_required");
+    anne.log_in(&service).await.problem(401, "login_refused");
+
+    let guest = service.api();
+    let half = frontdesk_tests::client_log_in(&guest, &anne.email, &temporary).await.expect(200);
+    assert_eq!(half["pending"], json!(["change_password"]));
+    let mut anne = User::from_answer(&guest, &half, &temporary);
+    let open = all_is_refused_but(&anne.api, "client", "change_password", "password_change_required").await;
+    let expected = [
+        "DELETE /v1/client/session",
+        "GET /v1/client/me",
+        "GET /v1/client/session",
+        "POST /v1/client/me/email-verification",
+        "POST /v1/client/me/email-verification/confirm",
+        "POST /v1/client/session/confirm",
+        "PUT /v1/client/me/password",
+    ];
+    assert_eq!(open.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    let own = json!({ "password": format!("{PASSWORD} {}", unique()) });
+    let renewed = anne.api.json(reqwest::Method::PUT, "/v1/client/me/password", &own).await.expect(200);
+    anne.renewed(&renewed);
+    anne.api.get("/v1/client/account").await.expect(200);
 }

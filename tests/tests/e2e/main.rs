@@ -41,6 +41,7 @@ mod passwords;
 mod permissions;
 mod problems;
 mod proxies;
+mod published_mistakes;
 mod races;
 mod recovery;
 mod registration;

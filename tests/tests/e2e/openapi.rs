@@ -1,6 +1,9 @@
 //! The OpenAPI document tells the truth: what it says is required is refused without, on every operation there is.
 
-use frontdesk_tests::{Answer, Api, Database, Frontdesk, PASSWORD, first_administrator, invite, roles};
+use frontdesk_tests::{
+    Answer, Api, Database, Frontdesk, PASSWORD, first_administrator, invite, open_registration, registered,
+    roles,
+};
 use reqwest::{Method, header};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -8,15 +11,22 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 /// All that may be called without a login. Whoever adds a line here has thought about it.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 15] = [
     "GET /healthz",
     "GET /readyz",
+    "GET /v1/public/account-permissions",
+    "GET /v1/public/registration",
     "POST /v1/admin/session",
     "POST /v1/admin/session/second-factor",
+    "POST /v1/client/register",
+    "POST /v1/client/session",
+    "POST /v1/client/session/second-factor",
     "POST /v1/public/invitations/accept",
     "POST /v1/public/invitations/lookup",
+    "POST /v1/public/login-as",
     "POST /v1/public/password-reset",
     "POST /v1/public/password-reset/complete",
+    "POST /v1/public/password-reset/lookup",
 ];
 
 #[derive(Debug)]
@@ -153,12 +163,17 @@ pub(crate) async fn document(api: &Api) -> Value {
     answer.expect(200)
 }
 
-/// In this session `pending` is still to be done: every operation answers `403 code`, whatever it is sent, but those that
-/// the document excepts. Answers which these are.
-pub(crate) async fn all_is_refused_but(api: &Api, pending: &str, code: &str) -> BTreeSet<String> {
+/// In this session of that audience `pending` is still to be done: every operation answers `403 code`, whatever it is sent,
+/// but those that the document excepts. Answers which these are.
+pub(crate) async fn all_is_refused_but(
+    api: &Api,
+    audience: &str,
+    pending: &str,
+    code: &str,
+) -> BTreeSet<String> {
     let mut open = BTreeSet::new();
     for operation in Operation::all(&document(api).await) {
-        if operation.audience() == "public" {
+        if operation.audience() != audience {
             continue;
         }
         for request in operation.nonsense(api) {
@@ -185,6 +200,7 @@ async fn nothing_but_the_public_answers_without_a_login() {
                 continue;
             }
             "staff" => assert!(operation.path.starts_with("/v1/admin/"), "{}", operation.name()),
+            "client" => assert!(operation.path.starts_with("/v1/client/"), "{}", operation.name()),
             other => panic!("{} is for {other}", operation.name()),
         }
         let stranger = guest.with_token(&"A".repeat(43));
@@ -232,6 +248,8 @@ async fn every_permission_is_asked_for_before_the_body_is_looked_at() {
 async fn no_body_takes_fields_that_nobody_knows() {
     let service = Frontdesk::running(Database::sqlite()).await;
     let ada = first_administrator(&service).await;
+    open_registration(&ada.api).await;
+    let anne = registered(&service, "anne").await;
     let document = document(&ada.api).await;
     let mut bodies = 0;
     for operation in Operation::all(&document) {
@@ -239,10 +257,11 @@ async fn no_body_takes_fields_that_nobody_knows() {
         if body.is_null() {
             continue;
         }
+        let api = if operation.audience() == "client" { &anne.api } else { &ada.api };
         bodies += 1;
         let content = resolve(&document, body)["content"].as_object().expect("content").clone();
         if content.contains_key("text/csv") {
-            let refused = ada.api.send(operation.call(&ada.api).json(&json!({}))).await;
+            let refused = api.send(operation.call(api).json(&json!({}))).await;
             refused.problem(415, "unsupported_media_type");
             continue;
         }
@@ -257,7 +276,7 @@ async fn no_body_takes_fields_that_nobody_knows() {
         );
         assert!(open.is_empty(), "{}: unknown fields are let through at {open:?}", operation.name());
 
-        let refused = ada.api.send(operation.call(&ada.api).json(&json!({ "surprise": true }))).await;
+        let refused = api.send(operation.call(api).json(&json!({ "surprise": true }))).await;
         assert!(refused.invalid("surprise").is_object(), "{}", operation.name());
     }
     assert!(bodies >= 5, "{bodies}");
@@ -281,8 +300,14 @@ async fn every_operation_is_described() {
         let failures =
             about["x-frontdesk"]["problems"].as_array().unwrap_or_else(|| panic!("{name} has no problems"));
         let says = |code: &str| failures.iter().any(|one| one == code);
-        assert_eq!(says("login_required"), operation.audience() == "staff", "{name}");
-        assert_eq!(says("permission_required"), operation.permission().is_some(), "{name}");
+        // Accepting an invitation can be done with a login or without.
+        if id != "acceptInvitation" {
+            assert_eq!(says("login_required"), operation.audience() != "public", "{name}");
+        }
+        let needs_one = operation.account().is_some_and(|needed| needed != "owner");
+        assert_eq!(says("permission_required"), operation.permission().is_some() || needs_one, "{name}");
+        assert_eq!(says("owner_required"), operation.account() == Some("owner"), "{name}");
+        assert_eq!(says("account_choice_required"), operation.account().is_some(), "{name}");
         assert!(
             !failures.is_empty() && !responses.contains_key("default"),
             "{name} does not list its failures"

@@ -105,7 +105,7 @@ async fn eight_characters_do_beside_a_second_factor_and_no_longer(database: Data
     assert_eq!(next["pending"], json!(["change_password"]));
     let next = ada.api.with_token(next["token"].as_str().expect("a session"));
     for api in [&ada.api, &next] {
-        let open = all_is_refused_but(api, "change_password", "password_change_required").await;
+        let open = all_is_refused_but(api, "staff", "change_password", "password_change_required").await;
         assert_eq!(
             open,
             [

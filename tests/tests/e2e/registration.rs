@@ -21,9 +21,11 @@ both! {
 
 const REGISTER: &str = "/v1/client/register";
 
-/// Which mails wait or went to an address, in the order they were written.
+/// Which mails wait or went to an address, in the order they were written; those of one moment by name.
 pub(crate) async fn mails_to(service: &Frontdesk, address: &str) -> Vec<String> {
-    let sql = format!("SELECT mail FROM deliveries WHERE recipient_address = '{address}' ORDER BY id");
+    let sql = format!(
+        "SELECT mail FROM deliveries WHERE recipient_address = '{address}' ORDER BY created_at, mail"
+    );
     service.column(&sql).await
 }
 
@@ -56,7 +58,7 @@ async fn a_stranger_registers_and_owns_an_account(database: Database) {
 
     // The mails that go out, and no other.
     smtp.takes(2).await;
-    assert_eq!(mails_to(&service, "anne@example.test").await, ["welcome", "email_verification"]);
+    assert_eq!(mails_to(&service, "anne@example.test").await, ["email_verification", "welcome"]);
     let of = |name: &'static str| events(&service, name);
     assert_eq!(of("user.created").await[0]["how"], "registration");
     assert_eq!(of("account.created").await[0]["name"], "Analytical Engines");
@@ -100,7 +102,7 @@ async fn registering_answers_alike_whether_or_not_the_address_is_known(database:
     // The known one is told, once an hour, and keeps their password.
     guest.post(REGISTER, &registration("ANNE", &format!("{PASSWORD} 3"))).await.expect(202);
     let mails = mails_to(&service, "anne@example.test").await;
-    assert_eq!(mails, ["welcome", "email_verification", "already_registered"]);
+    assert_eq!(mails, ["email_verification", "welcome", "already_registered"]);
     assert_eq!(events(&service, "user.registered_again").await.len(), 2);
     anne.log_in(&service).await.expect(200);
     client_log_in(&guest, "anne@example.test", &format!("{PASSWORD} 2")).await.problem(401, "login_refused");

@@ -409,7 +409,8 @@ async fn is_made_to_enrol(service: &Frontdesk, person: &mut Person) {
     let restricted = person.log_in(service).await.expect(200);
     assert_eq!(restricted["pending"], json!(["enrol_second_factor"]));
     person.renewed(&restricted);
-    let mut open = all_is_refused_but(&person.api, "enrol_second_factor", "second_factor_required").await;
+    let mut open =
+        all_is_refused_but(&person.api, "staff", "enrol_second_factor", "second_factor_required").await;
     assert!(open.remove("POST /v1/admin/session/confirm"));
     assert_eq!(open, WORKS_WHILE_ENROLLING.map(str::to_owned).into());
     let me = person.api.get("/v1/admin/session").await.expect(200);

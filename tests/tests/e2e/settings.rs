@@ -40,6 +40,17 @@ async fn settings_are_read_changed_and_told(database: Database) {
     let ada = first_administrator(&service).await;
     let mut settings = ada.api.get(SETTINGS).await.expect(200);
     let defaults = json!({
+        "company_name": "",
+        "company_logo": "",
+        "mail_footer": "",
+        "languages": ["en", "de"],
+        "registration": true,
+        "client_user_management": true,
+        "registrations_per_hour": 10,
+        "invitations_per_day": 50,
+        "invitations_pending": 100,
+        "invitation_resend_seconds": 60,
+        "blocked_email_domains": [],
         "records_per_page": 25,
         "second_factor_required": "none",
         "second_factor_methods": { "staff": ["totp", "security-key"], "users": ["totp", "security-key"] },
