@@ -70,7 +70,7 @@ async fn step(world: &World, dice: &mut Dice, name: &str) -> Answer {
     let permissions: Value = serde_json::from_str(dice.pick::<&str>(&SETS)).expect("JSON");
     let admin = &world.admin.api;
     let of = format!("/v1/admin/accounts/{account}");
-    let acted = match dice.throw(14) {
+    match dice.throw(14) {
         0 => return invite(world, admin, &format!("{of}/invitations"), &account, &permissions, name).await,
         1 => {
             let api = &acting(world, &user, &account).await.unwrap_or(user.api.clone());
@@ -128,8 +128,7 @@ async fn step(world: &World, dice: &mut Dice, name: &str) -> Answer {
             let verb = *dice.pick(&["disable", "enable", "enable"]);
             admin.post(&format!("/v1/admin/users/{}/{verb}", other.id), &json!({})).await
         }
-    };
-    acted
+    }
 }
 
 /// A session of the user's that acts for the account, if that can be.
