@@ -71,10 +71,10 @@ async fn step(world: &World, dice: &mut Dice, name: &str) -> Answer {
     let admin = &world.admin.api;
     let of = format!("/v1/admin/accounts/{account}");
     match dice.throw(14) {
-        0 => return invite(world, admin, &format!("{of}/invitations"), &account, &permissions, name).await,
+        0 => invite(world, admin, &format!("{of}/invitations"), &account, &permissions, name).await,
         1 => {
             let api = &acting(world, &user, &account).await.unwrap_or(user.api.clone());
-            return invite(world, api, "/v1/client/account/invitations", &account, &permissions, name).await;
+            invite(world, api, "/v1/client/account/invitations", &account, &permissions, name).await
         }
         2 | 3 => {
             let token = link.unwrap_or_default();
@@ -85,12 +85,12 @@ async fn step(world: &World, dice: &mut Dice, name: &str) -> Answer {
                     User::from_answer(&world.service.api(), &answer.body(), &format!("{PASSWORD} {name}"));
                 world.look(|board| board.users.push(user));
             }
-            return answer;
+            answer
         }
         4 => {
             let api = acting(world, &user, &account).await.unwrap_or(user.api.clone());
             let body = json!({ "token": link.unwrap_or_default() });
-            return api.post("/v1/public/invitations/accept", &body).await;
+            api.post("/v1/public/invitations/accept", &body).await
         }
         5 => {
             let body = json!({ "user_id": other.id, "permissions": permissions, "send_invite": false });

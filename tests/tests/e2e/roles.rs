@@ -66,13 +66,17 @@ async fn three_roles_ship(database: Database) {
     assert_eq!(full["email_classes"], json!(["system", "account", "support"]));
     assert_eq!(full["members"], json!({ "active": 1, "disabled": 0, "pending": 0 }));
     let none = json!({ "active": 0, "disabled": 0, "pending": 0 });
-    for (name, report, class) in [("Sales", "accounts", "account"), ("Support", "tickets", "support")] {
+    const SALES: &[&str] = &["users.view", "users.edit", "accounts.view", "accounts.edit", "accounts.users"];
+    const SUPPORT: &[&str] = &["users.view", "accounts.view"];
+    for (name, report, class, clients) in
+        [("Sales", "accounts", "account", SALES), ("Support", "tickets", "support", SUPPORT)]
+    {
         let role = named(&ada.api, name).await;
         assert_eq!(
             (&role["everything"], &role["all_reports"], &role["members"]),
             (&json!(false), &json!(false), &none)
         );
-        assert_eq!(role["permissions"], json!(["staff.view", "departments.view"]));
+        assert_eq!(role["permissions"], json!([&["staff.view", "departments.view"], clients].concat()));
         assert_eq!((&role["reports"], &role["email_classes"]), (&json!([report]), &json!([class])));
         // They are roles like any other.
         ada.api.patch(&at(&id_of(&role)), &json!({ "name": format!("{name} team") })).await.expect(200);
