@@ -67,11 +67,16 @@ fn turns(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}')
 }
 
+/// What nobody sees, so that no two names that look alike are different ones.
+fn unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
 /// A name of a person: something to read, in one line, 100 characters at most.
 pub fn person_name(text: &str) -> Verdict {
     // Nor what turns the direction of the text around it: names stand in other people's sentences.
-    if text.chars().any(|c: char| c.is_control() || turns(c)) {
-        return Err(("malformed", "A name is one line of text.".into()));
+    if text.chars().any(|c: char| c.is_control() || turns(c) || unseen(c)) {
+        return Err(("malformed", "A name is one line of text that can be seen.".into()));
     }
     let text = text.trim();
     if text.is_empty() {
@@ -104,8 +109,8 @@ pub fn line(text: &str, most: usize) -> Verdict {
     if text.is_empty() {
         return Ok(String::new());
     }
-    if text.chars().any(|c| c.is_control() || turns(c)) {
-        Err(("malformed", "This is one line of text.".into()))
+    if text.chars().any(|c| c.is_control() || turns(c) || unseen(c)) {
+        Err(("malformed", "This is one line of text that can be seen.".into()))
     } else if text.chars().count() > most {
         Err(("too_long", format!("This has at most {most} characters.")))
     } else {
@@ -146,7 +151,12 @@ pub fn email(text: &str) -> Verdict {
     let text = text.trim();
     let well_formed = email_address::EmailAddress::parse_with_options(text, options)
         .is_ok_and(|address| address.local_part().is_ascii() && !address.local_part().starts_with('"'));
-    if well_formed && !unseen && text.len() <= 254 && !text.contains(char::is_whitespace) {
+    if well_formed
+        && !unseen
+        && is_plain_domain(text)
+        && text.len() <= 254
+        && !text.contains(char::is_whitespace)
+    {
         Ok(text.into())
     } else {
         Err(("malformed", "An email address looks like name@example.com.".into()))
@@ -166,6 +176,35 @@ pub fn language(text: &str) -> Verdict {
         Ok(text.into())
     } else {
         Err(("malformed", "A language is a tag like en or pt-BR.".into()))
+    }
+}
+
+/// Whether the domain of an address is written as what it stands for (UTS 46): letters of full width would be those of
+/// another domain.
+fn is_plain_domain(address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
+    domain.is_ascii() || ascii_domain(&domain).is_some_and(|ascii| url_unicode(&ascii) == domain)
+}
+
+fn url_unicode(ascii: &str) -> String {
+    idna::domain_to_unicode(ascii).0
+}
+
+fn ascii_domain(domain: &str) -> Option<String> {
+    idna::domain_to_ascii(domain).ok()
+}
+
+/// A domain as it is compared: in ASCII (UTS 46), however it was written.
+pub fn fold_domain(domain: &str) -> String {
+    let lower = domain.to_lowercase();
+    ascii_domain(&lower).unwrap_or(lower)
+}
+
+/// How addresses are compared: without regard to case, and to how an international domain is written.
+pub fn fold_email(address: &str) -> String {
+    match address.trim().rsplit_once('@') {
+        Some((local, domain)) => format!("{}@{}", fold(local), fold_domain(domain)),
+        None => fold(address.trim()),
     }
 }
 
@@ -222,6 +261,14 @@ mod tests {
         for bad in bad {
             assert!(email(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn one_domain_is_one_domain_however_it_is_written() {
+        assert_eq!(fold_email("Uni@EXÄMPLE.com"), "uni@xn--exmple-cua.com");
+        assert_eq!(fold_email("uni@xn--exmple-cua.com"), "uni@xn--exmple-cua.com");
+        assert_eq!(fold_email("Ada"), "ada");
+        assert!(email("a@ｍailinator.com").is_err() && email("a@exämple.com").is_ok());
     }
 
     #[test]

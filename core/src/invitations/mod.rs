@@ -204,6 +204,8 @@ pub enum Error {
     UsernameTaken,
     #[error("somebody has that email address")]
     EmailTaken,
+    #[error("an invitation to that address is pending")]
+    AlreadyInvited,
     /// Too many for an account, or this one was sent a moment ago.
     #[error("too many invitations")]
     TooMany { retry_after: Duration },

@@ -9,7 +9,7 @@ use crate::{
     db,
     event::PasswordChanged,
     ids::{LoginId, SessionId},
-    invalid::fold,
+    invalid::{fold, fold_email},
     outbox::{Mail, Notice, PasswordChange, Recipient},
     password::{LEAST_STAFF, LEAST_WITH_SECOND_FACTOR, PasswordHash},
     recovery, second_factor, sessions,
@@ -132,7 +132,7 @@ pub async fn find_by_name(
     if name.len() > 254 || name.contains('\0') {
         return Ok(None);
     }
-    store::find_by_name(reads.db(), audience, &fold(name.trim())).await
+    store::find_by_name(reads.db(), audience, &fold_email(name)).await
 }
 
 pub async fn email_exists(
@@ -140,7 +140,7 @@ pub async fn email_exists(
     audience: Audience,
     email: &str,
 ) -> Result<bool, db::Error> {
-    store::email_exists(reads.db(), audience, &fold(email)).await
+    store::email_exists(reads.db(), audience, &fold_email(email)).await
 }
 
 /// Makes a login. Its first password was judged before it was hashed.
@@ -150,7 +150,7 @@ pub(crate) async fn create(cx: &mut Cx, new: &NewLogin) -> Result<LoginId, Error
         return Ok(id);
     }
     // Which of the two names was it? An error would end the transaction, so the statement does not say.
-    Err(if store::email_exists(cx.db(), new.audience, &fold(&new.email)).await? {
+    Err(if store::email_exists(cx.db(), new.audience, &fold_email(&new.email)).await? {
         Error::EmailTaken
     } else {
         Error::UsernameTaken

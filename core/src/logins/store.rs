@@ -3,7 +3,7 @@ use crate::{
     cx::{Cx, Reads},
     db::{self, Conn},
     ids::LoginId,
-    invalid::fold,
+    invalid::{fold, fold_email},
     on,
     password::PasswordHash,
 };
@@ -52,7 +52,7 @@ pub(super) async fn insert(cx: &mut Cx, id: LoginId, new: &NewLogin) -> Result<b
              ON CONFLICT DO NOTHING RETURNING id",
         )
         .bind(id).bind(new.audience).bind(&new.username).bind(new.username.as_deref().map(fold))
-        .bind(&new.email).bind(fold(&new.email)).bind(new.email_verified).bind(&new.first_name).bind(&new.last_name)
+        .bind(&new.email).bind(fold_email(&new.email)).bind(new.email_verified).bind(&new.first_name).bind(&new.last_name)
         .bind(&new.language).bind(&new.password_hash).bind(now)
         .bind(new.must_change_password).bind(search)
         .fetch_optional(conn).await
@@ -76,7 +76,7 @@ pub(super) async fn set_password(cx: &mut Cx, id: LoginId, new: &NewPassword) ->
 pub(super) async fn set_email(cx: &mut Cx, id: LoginId, email: &str) -> Result<bool, db::Error> {
     let done = on!(cx.db(), conn => {
         sqlx::query("UPDATE logins SET email = $2, email_folded = $3 WHERE id = $1 AND email <> $2")
-            .bind(id).bind(email).bind(fold(email)).execute(conn).await.map(|_| ())
+            .bind(id).bind(email).bind(fold_email(email)).execute(conn).await.map(|_| ())
     });
     db::unless_taken(done)
 }

@@ -50,8 +50,8 @@ permissions! {
     DepartmentsView "departments.view" "Departments" "View departments" "See the departments and who is in them.";
     DepartmentsEdit "departments.edit" "Departments" "Edit departments" "Create, change, order and delete departments, and say who is in them.";
     UsersView "users.view" "Users" "View users" "See and search users, their accounts, and how their logins are secured.";
-    UsersEdit "users.edit" "Users" "Edit users" "Create users and change their names, address and language.";
-    UsersSecurity "users.security" "Users" "Help users back in" "Send users a link to set their password, set a temporary one, and clear second factor and security question.";
+    UsersEdit "users.edit" "Users" "Edit users" "Create users and change their names and language.";
+    UsersSecurity "users.security" "Users" "Help users back in" "Change the address of users, send them a link to set their password, set a temporary one, and clear second factor and security question.";
     UsersDisable "users.disable" "Users" "Disable users" "Shut users out, and let them in again.";
     UsersDelete "users.delete" "Users" "Delete users" "Delete users who are on no account.";
     AccountsView "accounts.view" "Accounts" "View accounts" "See and search accounts, their notes, contacts, users and invitations.";

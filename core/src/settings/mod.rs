@@ -260,7 +260,7 @@ impl Settings {
 
     /// Whether users cannot have this address.
     pub fn blocks(&self, email: &str) -> bool {
-        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain).to_lowercase();
+        let domain = invalid::fold_domain(email.rsplit_once('@').map_or("", |(_, domain)| domain));
         self.blocked_email_domains.iter().any(|blocked| {
             domain.strip_suffix(blocked.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         })
@@ -323,7 +323,7 @@ fn tidy(settings: &mut Settings) {
     settings.staff_networks.retain(|network| seen.insert(*network));
     settings.company_name = settings.company_name.trim().to_owned();
     for domain in &mut settings.blocked_email_domains {
-        *domain = domain.trim().trim_start_matches('@').to_lowercase();
+        *domain = invalid::fold_domain(domain.trim().trim_start_matches('@'));
     }
     for list in [&mut settings.blocked_email_domains, &mut settings.languages] {
         let mut seen = HashSet::new();

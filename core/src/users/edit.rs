@@ -1,5 +1,7 @@
 //! Changing users: staff do, or they themselves.
 
+use std::time::Duration;
+
 use super::{Error, User, find, locked, verification};
 use crate::{
     cx::Cx,
@@ -8,9 +10,13 @@ use crate::{
     invalid::{self, Checked, Invalid},
     logins::{self, Login, Names, NewPassword},
     outbox::{ChangedBy, Mail, Notice, PasswordChange},
-    recovery,
+    rates, recovery, security_questions,
     settings::Settings,
 };
+
+/// How often somebody changes their own address in an hour.
+const CHANGES_OF_ADDRESS: i64 = 5;
+const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What to change of a user; what is left out stays.
 #[derive(Clone, Debug, Default)]
@@ -55,7 +61,7 @@ impl UserChange {
 /// Changes a user, as staff do: any domain will do for the address.
 pub async fn change(cx: &mut Cx, id: UserId, Checked(change): Checked<UserChange>) -> Result<User, Error> {
     let before = locked(cx, id).await?;
-    let mut changes = keep(cx, &before, &change.own).await?;
+    let mut changes = keep(cx, &before, &change.own, ChangedBy::Colleague).await?;
     let now = find(cx, id).await?.ok_or(Error::Unknown)?;
     if let Some(verified) = change.email_verified.filter(|verified| *verified != now.email_verified) {
         changes.note("email_verified", &now.email_verified, &verified);
@@ -79,8 +85,12 @@ pub async fn change_own(
     let changes_address = change.email.as_ref().is_some_and(|email| *email != before.email);
     if let Some(email) = change.email.as_deref().filter(|_| changes_address) {
         refuse_blocked("email", email, settings)?;
+        // Each sends two mails, to addresses that the user chooses.
+        let key = format!("address {}", before.id);
+        let counted = rates::count(cx, &key, CHANGES_OF_ADDRESS, HOUR).await?;
+        counted.map_err(|retry_after| Error::TooMany { retry_after })?;
     }
-    let changes = keep(cx, &before, &change).await?;
+    let changes = keep(cx, &before, &change, ChangedBy::Owner).await?;
     tell(cx, &before, changes, ChangedBy::Owner).await
 }
 
@@ -94,7 +104,7 @@ pub(crate) fn refuse_blocked(field: &str, email: &str, settings: &Settings) -> R
 }
 
 /// Writes what changes, and answers what that is.
-async fn keep(cx: &mut Cx, before: &Login, change: &OwnChange) -> Result<Changes, Error> {
+async fn keep(cx: &mut Cx, before: &Login, change: &OwnChange, by: ChangedBy) -> Result<Changes, Error> {
     let kept = |to: &Option<String>, before: &String| to.clone().unwrap_or_else(|| before.clone());
     let after = Names {
         username: None,
@@ -110,6 +120,10 @@ async fn keep(cx: &mut Cx, before: &Login, change: &OwnChange) -> Result<Changes
     changes.note("language", &before.language, &after.language);
     if changes.is_empty() {
         return Ok(changes);
+    }
+    if after.email != before.email {
+        // Who has the new address answers for themselves, not for whoever had the login before.
+        security_questions::clear(cx, before.id.of_user(), by).await.map_err(of_question)?;
     }
     logins::rename(cx, before.id, &after).await?;
     if after.email != before.email {
@@ -136,9 +150,21 @@ async fn tell(cx: &mut Cx, before: &Login, changes: Changes, by: ChangedBy) -> R
     cx.emit_and_mail(edited, mail).await?;
     if !after.email_verified {
         let login = logins::find(cx, id).await?.ok_or(Error::Unknown)?;
-        verification::send(cx, &login).await?;
+        if login.password_hash.is_some() {
+            verification::send(cx, &login).await?;
+        } else {
+            // Who has no password yet cannot log in to verify anything; the link before went to the wrong address.
+            recovery::set_password_link(cx, &login, None, false).await?;
+        }
     }
     Ok(after)
+}
+
+fn of_question(error: security_questions::Error) -> Error {
+    match error {
+        security_questions::Error::Db(error) => Error::Db(error),
+        _ => Error::Unknown,
+    }
 }
 
 /// Sets a password that its owner changes at the next login, and ends their sessions.

@@ -24,8 +24,7 @@ use crate::{
 pub(crate) use edit::refuse_blocked;
 pub use edit::{OwnChange, UserChange, change, change_own, set_temporary_password};
 pub use list::{Filter, State, list};
-pub(crate) use register::count as count_registration;
-pub use register::{Registered, Registration, admit, further_account, register};
+pub use register::{Registered, Registration, admit, further_account, note_probe, refuse_prober, register};
 
 /// Somebody who logs in on the client side.
 #[derive(Clone, Debug, sqlx::FromRow)]

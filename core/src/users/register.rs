@@ -11,14 +11,14 @@ use super::{CreatedBy, Error, NewUser, create, edit::refuse_blocked, locked, ver
 use crate::{
     accounts::{self, Account, ProfileChange},
     custom_fields::{self, Editor, SetError},
-    cx::Cx,
+    cx::{Caller, Cx, Reads},
     db,
     event::UserRegisteredAgain,
     ids::UserId,
     invalid::Invalid,
     logins::{self, Audience, Login},
     network::Network,
-    outbox::{Mail, MailContent},
+    outbox::{Mail, MailContent, Recipient},
     password::PasswordHash,
     rates,
     settings::Settings,
@@ -65,13 +65,38 @@ pub fn admit(new: &NewUser, settings: &Settings) -> Result<(), Error> {
 }
 
 /// Counts a registration, or what tells as much as one does: see [`Settings::registrations_per_hour`].
-pub(crate) async fn count(cx: &mut Cx, countable: bool, settings: &Settings) -> Result<(), Error> {
+async fn count(cx: &mut Cx, countable: bool, settings: &Settings) -> Result<(), Error> {
     let network = cx.caller().address.filter(|_| countable).map(Network::of);
     let most = i64::from(settings.registrations_per_hour);
     let counted = match network {
         Some(network) => rates::count(cx, &format!("register {network}"), most, HOUR).await?,
         None => rates::count(cx, "register", most * UNCOUNTED, HOUR).await?,
     };
+    counted.map_err(|retry_after| Error::TooMany { retry_after })
+}
+
+/// How often in an hour one network is told, elsewhere than at registration, that an address is a user's.
+const PROBES: i64 = 20;
+
+fn probes(caller: &Caller, countable: bool) -> String {
+    match caller.address.filter(|_| countable).map(Network::of) {
+        Some(network) => format!("probe {network}"),
+        None => "probe".into(),
+    }
+}
+
+/// Refuses whoever was told too often that an address is a user's: see [`note_probe`].
+pub async fn refuse_prober(reads: &mut impl Reads, caller: &Caller, countable: bool) -> Result<(), Error> {
+    match rates::wait(reads, &probes(caller, countable), PROBES, HOUR).await? {
+        Some(retry_after) => Err(Error::TooMany { retry_after }),
+        None => Ok(()),
+    }
+}
+
+/// Counts that somebody was told that an address is a user's. In a unit of work of its own: what led to it is not kept.
+pub async fn note_probe(cx: &mut Cx, countable: bool) -> Result<(), Error> {
+    let key = probes(cx.caller(), countable);
+    let counted = rates::count(cx, &key, PROBES, HOUR).await?;
     counted.map_err(|retry_after| Error::TooMany { retry_after })
 }
 
@@ -101,7 +126,8 @@ pub async fn register(
         Err(Error::EmailTaken) => return Ok(Registered::Known),
         Err(error) => return Err(error.into()),
     };
-    let account = own_account(cx, &login, account, &custom_fields, "account.").await?;
+    let account =
+        own_account(cx, &login, account, &custom_fields, Some(login.recipient()), "account.").await?;
     verification::send(cx, &login).await?;
     Ok(Registered::New(Box::new(login), Box::new(account)))
 }
@@ -120,7 +146,9 @@ pub async fn further_account(
     }
     count(cx, countable, settings).await?;
     let login = locked(cx, id).await?;
-    own_account(cx, &login, profile, custom_fields, "").await
+    // Nothing goes to an address that may be somebody else's, however many accounts are made.
+    let welcome = Some(login.recipient()).filter(|_| login.email_verified);
+    own_account(cx, &login, profile, custom_fields, welcome, "").await
 }
 
 /// What is wrong with the custom fields is called `prefix` and their name.
@@ -129,10 +157,10 @@ async fn own_account(
     login: &Login,
     profile: ProfileChange,
     custom_fields: &Map<String, Value>,
+    welcome: Option<Recipient>,
     prefix: &str,
 ) -> Result<Account, accounts::Error> {
     let profile = profile.into_profile(&login.first_name, &login.last_name, &login.email);
-    let welcome = Some(login.recipient());
     let account = accounts::insert(cx, login.id.of_user(), profile, None, String::new(), welcome).await?;
     let set = custom_fields::set(cx, account.id, custom_fields, Editor::User, true).await;
     set.map_err(|error| of_account(error, prefix))?;

@@ -89,8 +89,13 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
 }
 
-pub(super) const INVITE_PROBLEMS: &[Code] =
-    &[Code::AccountClosed, Code::OnAccountAlready, Code::LimitReached, Code::TooManyAttempts];
+pub(super) const INVITE_PROBLEMS: &[Code] = &[
+    Code::AccountClosed,
+    Code::AlreadyInvited,
+    Code::OnAccountAlready,
+    Code::LimitReached,
+    Code::TooManyAttempts,
+];
 
 /// An invitation to an account.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -225,8 +225,17 @@ async fn change(
         language: body.language,
     };
     let change = change.checked()?;
+    users::refuse_prober(&mut app.read().await?, member.caller(), member.countable).await?;
     let mut cx = member.begin(&app).await?;
-    users::change_own(&mut cx, member.session.user(), change, &app.settings()).await?;
+    let changed = users::change_own(&mut cx, member.session.user(), change, &app.settings()).await;
+    if matches!(changed, Err(users::Error::EmailTaken)) {
+        drop(cx);
+        let mut cx = member.begin(&app).await?;
+        users::note_probe(&mut cx, member.countable).await?;
+        cx.commit().await?;
+        return Err(users::Error::EmailTaken.into());
+    }
+    changed?;
     let me = ClientMe::read(&app, &member, &mut cx).await?;
     cx.commit().await?;
     Ok(Json(me))

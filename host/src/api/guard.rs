@@ -158,6 +158,16 @@ impl By {
         self.session.as_deref().ok_or_else(|| Problem::operation_not_allowed(self.admitted.operation))
     }
 
+    /// Refuses whoever lacks a further permission, or has not given the password lately: what some requests of an operation
+    /// need, and others do not.
+    pub(super) async fn needs_also(&self, cx: &mut Cx, permission: Permission) -> Result<(), Problem> {
+        if !self.authority.again(cx).await?.rights().has(permission) {
+            return Err(Problem::permission(permission));
+        }
+        let now = cx.now();
+        self.session.as_deref().map_or(Ok(()), |session| refuse_unconfirmed(session, now))
+    }
+
     /// A unit of work, for whoever still may.
     pub(super) async fn begin(&self, app: &App) -> Result<Cx, Problem> {
         let mut cx = app.begin(self.caller.clone()).await?;
@@ -267,6 +277,10 @@ impl Member {
         let mut cx = app.begin(self.caller.clone()).await?;
         self.admitted.check_session(app, &mut cx, Some(&self.session)).await?;
         Ok(cx)
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
     }
 
     pub(super) fn presented(&self) -> Result<&Presented, Problem> {

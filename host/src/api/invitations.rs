@@ -14,7 +14,7 @@ use frontdesk_core::{
     sessions::{self, Method},
     staff,
     time::Timestamp,
-    users::NewUser,
+    users::{self, NewUser},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,10 @@ impl From<Error> for Problem {
                 "Whoever has a login with it logs in, and accepts so; else give another address.",
             ),
             Error::TooMany { retry_after } => Self::too_many(retry_after),
+            Error::AlreadyInvited => Self::with_detail(
+                Code::AlreadyInvited,
+                "An invitation to this address is pending: send it anew, or cancel it first.",
+            ),
             Error::TooManyPending { most } => Self::with_detail(
                 Code::LimitReached,
                 format!(
@@ -335,7 +339,7 @@ async fn accept_as(app: &App, member: &Member, token: &Token) -> Result<ClientLo
     let user = member.session.user();
     let mut cx = member.begin(app).await?;
     let acceptance = Acceptance::Existing(user);
-    let accepted = account::accept(&mut cx, &token.hash(), acceptance, member.countable, &settings).await?;
+    let accepted = account::accept(&mut cx, &token.hash(), acceptance, &settings).await?;
     let account = accepted.invitation.account;
     let started = sessions::choose(&mut cx, &member.session, &presented.token, account, &settings).await?;
     let started = started.ok_or_else(gone)?;
@@ -357,16 +361,31 @@ async fn register(
     let mut invalid = Invalid::default();
     let user = NewUser { email, first_name, last_name, language }.checked("user.", &mut invalid);
     invalid.ok()?;
-    refuse_banned(&mut app.read().await?, &settings, &guest, Audience::User).await?;
+    let mut view = app.read().await?;
+    refuse_banned(&mut view, &settings, &guest, Audience::User).await?;
+    users::refuse_prober(&mut view, &guest.caller, guest.countable).await?;
+    drop(view);
     let mut turn = app.hasher().turn().await?;
     let least = logins::least_length(Audience::User, false, &settings);
     turn.check(given.clone(), least, user.own_words(&app.company())).await?;
     let password = turn.hash(given).await;
     drop(turn);
 
-    let mut cx = app.begin(guest.caller).await?;
+    let caller = guest.caller;
+    let mut cx = app.begin(caller.clone()).await?;
     let acceptance = Acceptance::New(user, password);
-    let accepted = account::accept(&mut cx, &token.hash(), acceptance, guest.countable, &settings).await?;
+    let accepted = match account::accept(&mut cx, &token.hash(), acceptance, &settings).await {
+        Ok(accepted) => accepted,
+        Err(error) => {
+            if matches!(error, Error::EmailTaken) {
+                drop(cx);
+                let mut cx = app.begin(caller).await?;
+                users::note_probe(&mut cx, guest.countable).await?;
+                cx.commit().await?;
+            }
+            return Err(error.into());
+        }
+    };
     let started =
         sessions::start(&mut cx, &accepted.login, Method::Invitation, &guest.client, &settings).await;
     let started = started.map_err(|error| match error {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     extract::{Json, NoContent},
     guard::{Guest, refuse_banned},
-    me::judge,
+    me::{judge, judge_for_colleague},
     problem::{Code, Problem},
     routes::{Op, Routes},
 };
@@ -211,7 +211,11 @@ async fn complete(
     drop(view);
     // The password comes first, and is hashed whatever the answer is worth: nobody learns by the time this takes, without
     // being counted, whether it was right.
-    let new = judge(&app, &login, has_second_factor, &settings, body.password).await?;
+    let new = match asked {
+        // Nor whether this is the password as it stands: whoever cannot answer must not try passwords here.
+        Some(_) => judge_for_colleague(&app, &login, Vec::new(), has_second_factor, body.password).await?,
+        None => judge(&app, &login, has_second_factor, &settings, body.password).await?,
+    };
     let answered = match (asked, answer) {
         (Some(asked), Some(answer)) => {
             let mut turn = app.hasher().turn().await?;

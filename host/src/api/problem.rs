@@ -62,11 +62,13 @@ codes! {
     /// Wrong login or password; which, nobody learns.
     LoginRefused 401 "login_refused" "The login or the password is wrong";
     /// The caller's role lacks a permission; the member `permission` names it.
-    PermissionRequired 403 "permission_required" "Your role does not permit this";
+    PermissionRequired 403 "permission_required" "You are not permitted to do this";
     /// There is no such user on the account.
     NotOnAccount 404 "not_on_account" "The user is not on this account";
     /// Closed accounts are shown, and nothing is done for them until they are reopened.
     AccountClosed 409 "account_closed" "The account is closed";
+    /// An invitation to that address is pending.
+    AlreadyInvited 409 "already_invited" "This address is invited already";
     /// They act for the account already.
     OnAccountAlready 409 "on_account_already" "The user is on this account already";
     /// The owner may everything and stays, until an admin makes another user the owner.

@@ -300,8 +300,13 @@ async fn change(
 ) -> Result<Json<UserDetails>, Problem> {
     let ChangeUser { email, first_name, last_name, language, email_verified } = body;
     let own = OwnChange { email, first_name, last_name, language };
+    // Whoever sets where links go can come in by one.
+    let opens_up = own.email.is_some() || email_verified.is_some();
     let change = UserChange { own, email_verified }.checked()?;
     let mut cx = by.begin(&app).await?;
+    if opens_up {
+        by.needs_also(&mut cx, Permission::UsersSecurity).await?;
+    }
     let user = users::change(&mut cx, id, change).await?;
     let details = UserDetails::read(&mut cx, user).await?;
     cx.commit().await?;

@@ -132,7 +132,7 @@ async fn invited_and_accepted((service, hash, name): With) -> u32 {
         let acceptance = Acceptance::New(somebody(&format!("i{name}n{count}")), hash.clone());
         let mut cx = service.begin(guest()).await.expect("the database answers");
         let token = made.token.hash();
-        account::accept(&mut cx, &token, acceptance, true, &settings).await.expect("a good link");
+        account::accept(&mut cx, &token, acceptance, &settings).await.expect("a good link");
         cx.commit().await.expect("the database answers");
         count += 1;
     }

@@ -10,6 +10,7 @@ mod api_access;
 mod authorize;
 mod backlog;
 mod bans;
+mod client_abuse;
 mod client_invitations;
 mod client_sessions;
 mod cookies;

@@ -8,7 +8,7 @@ use crate::{
     db,
     event::{AccountOwnerChanged, AccountUserAdded, AccountUserChanged, AccountUserRemoved},
     ids::{AccountId, UserId},
-    invalid::fold,
+    invalid::fold_email,
     logins::{self, Login},
     outbox::{Mail, MailContent},
     page::{Page, PageRequest},
@@ -162,7 +162,7 @@ pub async fn associate(
             let found = logins::find_by_name(cx, logins::Audience::User, &address).await?;
             let login = users::locked(cx, found.ok_or(users::Error::Unknown)?.id.of_user()).await?;
             // Whoever registered with an address that nobody has proved may be anybody.
-            if !login.email_verified || fold(&login.email) != fold(address.trim()) {
+            if !login.email_verified || fold_email(&login.email) != fold_email(&address) {
                 return Err(Error::EmailUnverified);
             }
             (login, None)

@@ -32,12 +32,10 @@ pub struct Accepted {
 }
 
 /// Spends the link and puts whoever accepts on the account. Of any number at once, one succeeds.
-/// `countable`: see [`crate::recovery::ask`].
 pub async fn accept(
     cx: &mut Cx,
     token: &TokenHash,
     acceptance: Acceptance,
-    countable: bool,
     settings: &Settings,
 ) -> Result<Accepted, Error> {
     let id = spend(cx, token, Kind::Account).await?;
@@ -49,7 +47,6 @@ pub async fn accept(
         Acceptance::Existing(user) => users::locked(cx, user).await.map_err(user_error)?,
         Acceptance::New(user, password) => {
             users::refuse_blocked("user.email", &user.email, settings)?;
-            users::count_registration(cx, countable, settings).await.map_err(user_error)?;
             let (how, language) = (CreatedBy::Invitation, &invitation.language);
             let login = users::create(cx, user, Some(password), how, language).await.map_err(user_error)?;
             cx.act_as(Actor::User(login.id.of_user()));

@@ -9,7 +9,7 @@ use crate::{
     accounts::{self, AccountPermission, AccountPermissions, By},
     cx::Cx,
     ids::AccountId,
-    invalid::{Invalid, fold},
+    invalid::{Invalid, fold_email},
     invitations::Error,
     settings::Settings,
 };
@@ -42,7 +42,14 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
     // Spreadsheets begin with a byte order mark.
     let csv = csv.strip_prefix(b"\xef\xbb\xbf").unwrap_or(csv);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(csv);
-    let headers = reader.headers().map_err(|error| malformed(format!("This is not CSV: {error}.")))?.clone();
+    let headers = reader
+        .headers()
+        .map_err(|error| {
+            malformed(format!(
+                "This is not CSV: save it as UTF-8, separated by commas, with a heading. ({error})"
+            ))
+        })?
+        .clone();
     let known = ["email", "permissions", "language"];
     let columns: Vec<_> = headers.iter().map(str::to_lowercase).collect();
     if let Some(unknown) = columns.iter().find(|column| !known.contains(&column.as_str())) {
@@ -50,6 +57,9 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
         return Err(malformed(format!(
             "The first line names the columns: email, permissions, language. {unknown:?} is none of them."
         )));
+    }
+    if columns.iter().enumerate().any(|(index, column)| columns[..index].contains(column)) {
+        return Err(malformed("The first line names each column once.".into()));
     }
     let column = |name: &str| columns.iter().position(|column| column == name);
     let (Some(email), Some(permissions)) = (column("email"), column("permissions")) else {
@@ -60,7 +70,11 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
     let language = column("language");
     let mut rows = Vec::new();
     for record in reader.records() {
-        let record = record.map_err(|error| malformed(format!("This is not CSV: {error}.")))?;
+        let record = record.map_err(|error| {
+            malformed(format!(
+                "This is not CSV: save it as UTF-8, separated by commas, with a heading. ({error})"
+            ))
+        })?;
         let field = |index: usize| record.get(index).unwrap_or_default().to_owned();
         rows.push(Row {
             line: record.position().map_or(0, csv::Position::line),
@@ -110,7 +124,7 @@ pub async fn invite(
         });
         let result = match checked {
             Err(invalid) => Err(invalid.into()),
-            Ok(new) if !invited.insert(fold(&new.email)) => {
+            Ok(new) if !invited.insert(fold_email(&new.email)) => {
                 let message = "An invitation to this address is pending, or stands further up in the file.";
                 Err(Invalid::one("email", "duplicate", message).into())
             }

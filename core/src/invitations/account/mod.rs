@@ -14,7 +14,7 @@ use crate::{
     db,
     event::{InvitationCancelled, InvitationCreated, InvitationResent},
     ids::{AccountId, InvitationId, StaffId, UserId},
-    invalid::{self, Invalid, fold},
+    invalid::{self, Invalid, fold_email},
     logins,
     outbox::{Mail, MailContent, Recipient},
     page::{Page, PageRequest},
@@ -172,6 +172,17 @@ async fn refuse_full(cx: &mut Cx, account: AccountId, settings: &Settings) -> Re
     counted.map_err(|retry_after| Error::TooMany { retry_after })
 }
 
+/// However many accounts somebody owns, they send so many invitations to one address in a day.
+const MOST_TO_ONE: i64 = 10;
+
+async fn refuse_flood(cx: &mut Cx, by: By<'_>, folded: &str) -> Result<(), Error> {
+    if matches!(by, By::Staff(_)) {
+        return Ok(());
+    }
+    let counted = rates::count(cx, &format!("invited {folded}"), MOST_TO_ONE, DAY).await?;
+    counted.map_err(|retry_after| Error::TooMany { retry_after })
+}
+
 async fn refuse_too_many_pending(cx: &mut Cx, account: AccountId, settings: &Settings) -> Result<(), Error> {
     let now = cx.now();
     if store::count_pending(cx.db(), account, now).await? >= i64::from(settings.invitations_pending) {
@@ -188,14 +199,16 @@ async fn invite_one(
     settings: &Settings,
 ) -> Result<Link, Error> {
     let NewAccountInvitation { email, permissions, language } = new;
-    if store::has_user_with(cx, account.id, &fold(&email)).await? {
+    let folded = fold_email(&email);
+    if store::has_user_with(cx, account.id, &folded).await? {
         return Err(accounts::Error::OnAccountAlready.into());
     }
+    if store::is_pending(cx, account.id, &folded).await? {
+        return Err(Error::AlreadyInvited);
+    }
     refuse_full(cx, account.id, settings).await?;
+    refuse_flood(cx, by, &folded).await?;
     let (id, token) = (InvitationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
-    // Whoever is known is written to in their language.
-    let known = logins::find_by_name(cx, logins::Audience::User, &email).await?;
-    let language = language.or_else(|| known.map(|login| login.language));
     let language = language.unwrap_or_else(|| settings.default_language().to_owned());
     let expires_at = cx.now().plus(LIFETIME);
     let (staff, user) = match by.inviter() {
@@ -204,7 +217,7 @@ async fn invite_one(
         None => (None, None),
     };
     super::store::insert(cx, id, Kind::Account, &token.hash(), &email, &language, staff, expires_at).await?;
-    store::insert_part(cx, id, account.id, permissions, &fold(&email), user).await?;
+    store::insert_part(cx, id, account.id, permissions, &folded, user).await?;
     let invitation = find(cx, id).await?;
     let created = InvitationCreated {
         invitation_id: id,
@@ -253,6 +266,7 @@ pub async fn resend(
         // One more is pending from now on.
         refuse_too_many_pending(cx, account, settings).await?;
     }
+    refuse_flood(cx, by, &fold_email(&before.email)).await?;
     let token = renew(cx, id).await?;
     store::vouch(cx, id, by.inviter()).await?;
     let invitation = find(cx, id).await?;
@@ -316,6 +330,9 @@ async fn mail(cx: &mut Cx, invitation: &AccountInvitation, token: &Token) -> Res
         None => None,
     };
     let expires_at = invitation.dates.expires_at;
+    // Whoever is known is written to in their language, which the inviter does not learn.
+    let known = logins::find_by_name(cx, logins::Audience::User, &invitation.email).await?;
+    let language = known.map_or_else(|| invitation.language.clone(), |login| login.language);
     Ok(Mail {
         content: MailContent::AccountInvitation {
             invitation_id: invitation.id,
@@ -323,11 +340,7 @@ async fn mail(cx: &mut Cx, invitation: &AccountInvitation, token: &Token) -> Res
             account: invitation.account_name.clone(),
             expires_at,
         },
-        recipient: Recipient {
-            name: String::new(),
-            address: invitation.email.clone(),
-            language: invitation.language.clone(),
-        },
+        recipient: Recipient { name: String::new(), address: invitation.email.clone(), language },
         token: Some(token.clone()),
         useful_until: expires_at,
     })

@@ -170,6 +170,24 @@ pub(super) async fn has_user_with(
     Ok(row.is_some())
 }
 
+/// Whether somebody with that address can accept at this moment.
+pub(super) async fn is_pending(
+    cx: &mut Cx,
+    account: AccountId,
+    email_folded: &str,
+) -> Result<bool, db::Error> {
+    let now = cx.now();
+    let row: Option<(InvitationId,)> = on!(cx.db(), conn => {
+        sqlx::query_as(
+            "SELECT i.id FROM account_invitations p JOIN invitations i ON i.id = p.invitation_id
+             WHERE p.account_id = $1 AND p.email_folded = $2 AND i.accepted_at IS NULL AND i.cancelled_at IS NULL
+                AND i.expires_at > $3 LIMIT 1",
+        )
+        .bind(account).bind(email_folded).bind(now).fetch_optional(conn).await
+    })?;
+    Ok(row.is_some())
+}
+
 /// The addresses that can accept at this moment, folded.
 pub(super) async fn pending_addresses(cx: &mut Cx, account: AccountId) -> Result<Vec<String>, db::Error> {
     let now = cx.now();

@@ -11,7 +11,7 @@ use crate::{
     db,
     event::{EmailVerificationSent, EmailVerified},
     ids::{EmailVerificationId, LoginId, UserId},
-    invalid::fold,
+    invalid::fold_email,
     logins::{self, Login},
     outbox::{self, Mail, MailContent},
     secret::{Token, TokenHash},
@@ -28,7 +28,7 @@ pub(crate) async fn send(cx: &mut Cx, login: &Login) -> Result<(), db::Error> {
     forget(cx, login.id).await?;
     let (id, token) = (EmailVerificationId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(LIFETIME);
-    store::insert(cx, id, login.id, &token.hash(), &fold(&login.email), expires_at).await?;
+    store::insert(cx, id, login.id, &token.hash(), &fold_email(&login.email), expires_at).await?;
     let mail = Mail {
         content: MailContent::EmailVerification { verification_id: id, expires_at },
         recipient: login.recipient(),
@@ -59,7 +59,7 @@ pub async fn resend(cx: &mut Cx, id: UserId) -> Result<(), Error> {
 /// Spends the link, for whoever it was sent to and while that is still their address. Of any number at once, one does.
 pub async fn confirm(cx: &mut Cx, id: UserId, token: &TokenHash) -> Result<(), Error> {
     let login = super::locked(cx, id).await?;
-    if !store::spend(cx, login.id, token, &fold(&login.email)).await? {
+    if !store::spend(cx, login.id, token, &fold_email(&login.email)).await? {
         return Err(Error::LinkDead);
     }
     logins::set_email_verified(cx, login.id, true).await?;

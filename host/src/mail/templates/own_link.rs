@@ -85,7 +85,13 @@ fn in_html(html: &str, link: &str) -> Result<Vec<usize>, &'static str> {
         }
         at = text_ends;
         if lower[at..].starts_with("<!--") {
-            at = until(at + 4, "-->")? + 3;
+            let ends = until(at + 4, "-->")?;
+            // What mail programs end earlier, or later.
+            let said = &lower[at + 4..ends];
+            if said.starts_with('>') || said.starts_with("->") || said.contains("--") || said.ends_with('-') {
+                return Err(UNREADABLE);
+            }
+            at = ends + 3;
         } else if lower[at..].starts_with("<!doctype") || lower[at..].starts_with("</") {
             at = until(at, ">")? + 1;
         } else if lower[at + 1..].starts_with(|c: char| c.is_ascii_alphabetic()) {
@@ -93,6 +99,9 @@ fn in_html(html: &str, link: &str) -> Result<Vec<usize>, &'static str> {
             at = ends;
             if matches!(name, "style" | "title") {
                 at = until(at, &format!("</{name}"))?;
+                if !lower[at + 2 + name.len()..].starts_with(ends_a_name) {
+                    return Err(UNREADABLE);
+                }
             }
         } else {
             return Err(UNREADABLE);
@@ -100,6 +109,13 @@ fn in_html(html: &str, link: &str) -> Result<Vec<usize>, &'static str> {
     }
     Ok(allowed)
 }
+
+fn ends_a_name(c: char) -> bool {
+    c.is_ascii_whitespace() || matches!(c, '/' | '>')
+}
+
+/// What may stand beside the link in its tag: nothing that tells it to anybody.
+const BESIDE: [&str; 9] = ["href", "class", "style", "title", "target", "rel", "id", "lang", "dir"];
 
 /// Reads a tag that begins at `from`: what it is called, and where it ends.
 fn tag<'h>(
@@ -115,11 +131,17 @@ fn tag<'h>(
         return Err(UNREADABLE);
     }
     let mut at = from + 1 + name_ends;
+    let (mut names, mut carries) = (Vec::new(), false);
     loop {
+        let begins_here = at;
         let special = |c: char| matches!(c, '"' | '\'' | '<' | '>' | '=' | '`');
         at += lower[at..].find(special).ok_or(UNREADABLE)?;
+        let before = lower[begins_here..at].split(|c: char| c.is_ascii_whitespace() || c == '/');
+        names.extend(before.filter(|word| !word.is_empty()));
         if lower[at..].starts_with('>') {
-            return Ok((name, at + 1));
+            let twice = names.iter().enumerate().any(|(index, name)| names[..index].contains(name));
+            let told = carries && names.iter().any(|name| !BESIDE.contains(name));
+            return if twice || told { Err(UNREADABLE) } else { Ok((name, at + 1)) };
         }
         let value = lower[at..].strip_prefix('=').ok_or(UNREADABLE)?;
         let quote = value.chars().next().filter(|c| matches!(c, '"' | '\'')).ok_or(UNREADABLE)?;
@@ -127,6 +149,7 @@ fn tag<'h>(
         let ends = begins + lower[begins..].find(quote).ok_or(UNREADABLE)?;
         if name == "a" && lower[..at].ends_with(" href") && &html[begins..ends] == link {
             allowed.push(begins);
+            carries = true;
         }
         at = ends + 1;
         if !lower[at..].starts_with(|c: char| c.is_ascii_whitespace() || matches!(c, '/' | '>')) {
@@ -182,6 +205,13 @@ mod tests {
             "<a href=\"LINK\">Go</a><title>LINK",
             "LINK<img src=\"",
             "LINK<",
+            "<!-- --!><a href='https://evil.example/?--><a href=\"LINK\">x</a>it'>Go</a>",
+            "<!--><a href='https://evil.example/?--><a href=\"LINK\">x</a>it'>Go</a>",
+            "<!---><a href='https://evil.example/?--><a href=\"LINK\">x</a>it'>Go</a>",
+            "<style>a { background: url('</stylex><a href=\"LINK\">x</a>') }</style>",
+            "<a ping=\"https://evil.example/\" href=\"LINK\">Go</a>",
+            "<a href=\"https://evil.example/\" href=\"LINK\">Go</a>",
+            "<a onclick=\"x()\" href=\"LINK\">Go</a>",
         ] {
             assert_eq!(verdict("LINK", html), Err(Part::Html), "{html}");
         }
