@@ -104,7 +104,7 @@ fn tidy(mut emails: Vec<EmailPreference>) -> Vec<EmailPreference> {
 
 /// Somebody without any name could not be told from others.
 fn refuse_nameless(first_name: &str, last_name: &str, company_name: &str) -> Result<(), Invalid> {
-    if [first_name, last_name, company_name].iter().all(|name| name.is_empty()) {
+    if [first_name, last_name, company_name].iter().all(|name| name.trim().is_empty()) {
         let message = "Give a first name, a last name or the name of a company.";
         return Err(Invalid::one("first_name", "required", message));
     }

@@ -3,6 +3,7 @@
 //!
 //! `make test` prepares what these tests talk to (`tests/services.sh`) and builds the binary first.
 
+mod account_groups;
 mod account_invitations;
 mod account_users;
 mod accounts;
@@ -13,9 +14,11 @@ mod bans;
 mod client_abuse;
 mod client_invitations;
 mod client_sessions;
+mod contacts;
 mod cookies;
 mod cors;
 mod cross_account;
+mod custom_fields;
 mod delays;
 mod delivery;
 mod departments;
@@ -50,6 +53,7 @@ mod roles;
 mod rotation;
 mod second_factor;
 mod security_keys;
+mod security_questions;
 mod sessions;
 mod settings;
 mod snapshot;
