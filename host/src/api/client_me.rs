@@ -217,6 +217,7 @@ async fn change(
 ) -> Result<Json<ClientMe>, Problem> {
     if body.email.is_some() {
         refuse_unconfirmed(&member.session, app.now())?;
+        users::refuse_prober(&mut app.read().await?, member.caller(), member.countable).await?;
     }
     let change = OwnChange {
         email: body.email,
@@ -225,7 +226,6 @@ async fn change(
         language: body.language,
     };
     let change = change.checked()?;
-    users::refuse_prober(&mut app.read().await?, member.caller(), member.countable).await?;
     let mut cx = member.begin(&app).await?;
     let changed = users::change_own(&mut cx, member.session.user(), change, &app.settings()).await;
     if matches!(changed, Err(users::Error::EmailTaken)) {

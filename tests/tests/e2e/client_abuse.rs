@@ -136,13 +136,8 @@ async fn who_is_registered_is_asked_so_often_and_no_more(database: Database) {
     accept("anne").await.problem(429, "too_many_attempts");
     accept("nobody").await.problem(429, "too_many_attempts");
     // What an invitation shows is the same for both as well.
-    for (name, language) in [("anne", "de"), ("stranger", "en")] {
-        if language == "de" {
-            anne.api
-                .patch("/v1/client/me", &json!({ "language": "de" }))
-                .await
-                .problem(429, "too_many_attempts");
-        }
+    anne.api.patch("/v1/client/me", &json!({ "language": "de" })).await.expect(200);
+    for name in ["anne", "stranger"] {
         let body = json!({ "email": format!("{name}@example.test"), "permissions": [] });
         let made = owner.api.post("/v1/client/account/invitations", &body).await.expect(201);
         assert_eq!(made["language"], "en", "{name}");
