@@ -74,17 +74,12 @@ async fn an_address_is_flooded_by_no_route(database: Database) {
     anne.api.post(invitations, &invite).await.problem(429, "too_many_attempts");
     assert_eq!(mails_to(&service, "victim@example.test").await.len(), 10);
     // Nor by giving oneself that address and another one in turns.
-    let mut changed = 0;
     for n in 0..8 {
         let to = if n % 2 == 0 { "victim@example.test" } else { "anne@example.test" };
         let answer = anne.api.patch("/v1/client/me", &json!({ "email": to })).await;
-        if answer.status == 200 {
-            changed += 1;
-        } else {
-            answer.problem(429, "too_many_attempts");
-        }
+        assert!(answer.status == 200 || answer.status == 429, "{answer:?}");
     }
-    assert_eq!(changed, 5);
+    assert_eq!(service.column("SELECT id FROM events WHERE name = 'user.edited'").await.len(), 5);
     // And nobody is welcomed again and again at an address that is not verified.
     let welcomes = mails_to(&service, "anne@example.test").await;
     assert_eq!(welcomes.iter().filter(|mail| *mail == "welcome").count(), 1);

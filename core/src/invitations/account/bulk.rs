@@ -68,7 +68,7 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
         ));
     };
     let language = column("language");
-    let mut rows = Vec::new();
+    let (mut rows, mut lines) = (Vec::new(), Lines { text: csv, at: 0, line: 1 });
     for record in reader.records() {
         let record = record.map_err(|error| {
             malformed(format!(
@@ -77,7 +77,7 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
         })?;
         let field = |index: usize| record.get(index).unwrap_or_default().to_owned();
         rows.push(Row {
-            line: record.position().map_or(0, csv::Position::line),
+            line: lines.of(record.position().map_or(0, csv::Position::byte)),
             email: field(email),
             permissions: field(permissions),
             language: language.map(field).filter(|language| !language.is_empty()),
@@ -91,6 +91,32 @@ pub fn read(csv: &[u8]) -> Result<Vec<Row>, Invalid> {
         }
     }
     Ok(rows)
+}
+
+/// Counts lines, whatever ends them: LF, CRLF or CR. (The parser leaves a LF after a CR to the record that follows.)
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line in which a record begins that was read from this byte on; records come in their order.
+    fn of(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX).min(self.text.len());
+        let ends = self.text[byte..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let to = byte + ends;
+        for at in self.at..to {
+            let ends_here = match self.text[at] {
+                b'\n' => true,
+                b'\r' => self.text.get(at + 1) != Some(&b'\n'),
+                _ => false,
+            };
+            self.line += u64::from(ends_here);
+        }
+        self.at = self.at.max(to);
+        self.line
+    }
 }
 
 fn permissions(text: &str) -> Result<AccountPermissions, Invalid> {
@@ -157,6 +183,11 @@ mod tests {
             (2, "ada@example.com", "invoices tickets")
         );
         assert_eq!((rows[1].line, rows[1].language.as_deref()), (3, None));
+        for ends in ["\n", "\r\n", "\r"] {
+            let csv = ["email,permissions", "a@example.com,all", "", "b@example.com,all"].join(ends);
+            let rows = read(csv.as_bytes()).unwrap();
+            assert_eq!(rows.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4], "{ends:?}");
+        }
         assert!(permissions("ALL").unwrap().is_everything());
         assert_eq!(
             permissions("invoices Tickets").unwrap().to_list(),
