@@ -37,7 +37,9 @@ impl World {
 
     /// All that somebody with these rights may let programs call.
     pub(super) fn operations_within(&self, rights: &Rights) -> Vec<&str> {
-        let may = |one: &&Operation| one.permission().is_some_and(|needed| rights.has(needed));
+        let may = |one: &&Operation| {
+            one.is_for_programs() && one.permission().is_some_and(|needed| rights.has(needed))
+        };
         self.operations.iter().filter(may).map(Operation::id).collect()
     }
 
