@@ -8,6 +8,7 @@ use crate::{
 
 text_enum! {
     /// What kind of party an account is.
+    #[schemars(rename = "AccountKind")]
     pub enum Kind {
         Company => "company",
         Person => "person",

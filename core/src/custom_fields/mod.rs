@@ -32,6 +32,7 @@ const LONGEST_DESCRIPTION: usize = 2000;
 
 text_enum! {
     /// What a custom field holds.
+    #[schemars(rename = "CustomFieldKind")]
     pub enum Kind {
         /// One line, 1000 characters at most.
         Text => "text",
