@@ -26,7 +26,8 @@ impl World {
         let ada = first_administrator(&service).await;
         let operations = Operation::all(&document(&ada.api).await);
         let everything = role_rights(&ada, FULL_ADMINISTRATOR).await;
-        let needed = Rights::of(operations.iter().filter_map(Operation::permission));
+        let programs = operations.iter().filter(|operation| operation.is_for_programs());
+        let needed = Rights::of(programs.filter_map(Operation::permission));
         Self { service, ada, operations, everything, needed }
     }
 
