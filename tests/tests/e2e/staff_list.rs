@@ -376,6 +376,7 @@ async fn every_list_comes_in_pages(database: Database) {
     let api = &ada.api;
     let [department, ..] = departments(api).await;
     let busy = role(api, "Busy", &["staff.view"]).await;
+    let mut account = String::new();
     for n in 0..ENOUGH {
         role(api, &format!("Role {n}"), &["staff.view"]).await;
         invite(api, &format!("invited{n}@example.test"), json!({ "role_id": busy })).await;
@@ -391,14 +392,26 @@ async fn every_list_comes_in_pages(database: Database) {
         frontdesk_tests::log_in(&service.api(), "ada", &ada.password).await.expect(200);
         let department = json!({ "name": format!("Department {n}") });
         api.post("/v1/admin/departments", &department).await.expect(201);
+        let owner =
+            json!({ "first_name": "Anne", "last_name": "Byron", "email": format!("owner{n}@example.test") });
+        let opened = api.post("/v1/admin/accounts", &owner).await.expect(201);
+        account = opened["id"].as_str().expect("an id").to_owned();
+    }
+    for n in 0..ENOUGH {
+        let of = format!("/v1/admin/accounts/{account}");
+        let contact = json!({ "first_name": "Joan", "email": format!("contact{n}@example.test") });
+        api.post(&format!("{of}/contacts"), &contact).await.expect(201);
+        let guest = json!({ "email": format!("guest{n}@example.test"), "permissions": [] });
+        api.post(&format!("{of}/invitations"), &guest).await.expect(201);
     }
     let document = document(api).await;
     let mut rows = BTreeMap::new();
     for operation in Operation::all(&document) {
-        if !operation.is_paged(&document) {
+        if !operation.is_paged(&document) || operation.audience() != "staff" {
             continue;
         }
         let id = match operation.path() {
+            accounts if accounts.contains("/accounts/") => &account,
             roles if roles.contains("/roles/") => &busy,
             departments if departments.contains("/departments/") => &department,
             _ => &ada.id,
@@ -436,6 +449,10 @@ async fn every_list_comes_in_pages(database: Database) {
         "listDepartments",
         "listTrustedAddresses",
         "listSessions",
+        "listUsers",
+        "listAccounts",
+        "listContacts",
+        "listAccountInvitations",
     ] {
         assert!(rows.get(list).is_some_and(|count| *count >= ENOUGH), "{list}: {rows:?}");
     }
