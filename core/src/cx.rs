@@ -12,9 +12,10 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::Notify;
 
 use crate::{
+    activity::{self, key::LogKey},
     db::{self, Conn, Db, Reader, Tx},
     event::Event,
-    ids::{ApiCredentialId, Chance, EventId, LoginId, StaffId, UserId},
+    ids::{ApiCredentialId, Chance, EventId, StaffId, UserId},
     on,
     outbox::{self, Mail},
     secret::Keyring,
@@ -28,6 +29,8 @@ pub struct Service {
     pub clock: Arc<dyn Clock>,
     pub chance: Arc<dyn Chance>,
     pub keys: Keyring,
+    /// What the activity log is signed with.
+    pub log_key: LogKey,
     /// Rung after a commit that left something to deliver.
     pub outbox_bell: Arc<Notify>,
 }
@@ -149,6 +152,10 @@ impl Cx {
         &*self.service.chance
     }
 
+    pub(crate) fn log_key(&self) -> &LogKey {
+        &self.service.log_key
+    }
+
     /// Who turned out to act, once that is proved.
     pub(crate) fn act_as(&mut self, actor: Actor) {
         self.caller.actor = actor;
@@ -156,10 +163,7 @@ impl Cx {
 
     /// Writes down what happened.
     pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
-        let event = event.into();
-        let id = EventId::new(self.now, self.chance());
-        store::insert_event(self, id, &event).await?;
-        Ok(id)
+        activity::record(self, &event.into()).await
     }
 
     /// Writes down what happened, and that somebody is to get a mail about it.
@@ -186,51 +190,6 @@ impl Cx {
         if self.ring {
             self.service.outbox_bell.notify_one();
         }
-        Ok(())
-    }
-}
-
-mod store {
-    use super::*;
-
-    pub(super) async fn insert_event(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
-        let (mut actor, mut credential, mut as_user): (Option<LoginId>, _, _) = (None, None, None);
-        let kind = match cx.caller.actor {
-            Actor::System => "system",
-            Actor::CommandLine => "command_line",
-            Actor::Guest => "guest",
-            Actor::Staff(id) => {
-                actor = Some(id.into());
-                "staff"
-            }
-            Actor::User(id) => {
-                actor = Some(id.into());
-                "user"
-            }
-            Actor::StaffAsUser(id, user) => {
-                (actor, as_user) = (Some(id.into()), Some(user));
-                "staff_as_user"
-            }
-            Actor::Program(id, by) => {
-                (actor, credential) = (Some(id.into()), Some(by));
-                "program"
-            }
-        };
-        let address = cx.caller.address.map(|address| address.to_string());
-        let data = serde_json::to_value(event).expect("events are plain data");
-        let account = data.get("account_id").and_then(|id| id.as_str()).map(str::to_owned);
-        let data = data.to_string();
-        let (now, request_id) = (cx.now, cx.caller.request_id.clone());
-        on!(cx.db(), conn => {
-            sqlx::query(
-                "INSERT INTO events (id, at, name, actor_kind, actor_id, actor_credential_id, as_user_id, account_id, address,
-                    request_id, data)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
-            )
-            .bind(id).bind(now).bind(event.name()).bind(kind).bind(actor).bind(credential).bind(as_user).bind(account)
-            .bind(address).bind(request_id).bind(data)
-            .execute(conn).await.map(|_| ())
-        })?;
         Ok(())
     }
 }

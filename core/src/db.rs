@@ -251,6 +251,7 @@ const MIGRATIONS: &[(i64, &str, &str)] = &[
     (7, "staff", include_str!("../migrations/0007_staff.sql")),
     (8, "api access", include_str!("../migrations/0008_api_access.sql")),
     (9, "accounts", include_str!("../migrations/0009_accounts.sql")),
+    (10, "activity", include_str!("../migrations/0010_activity.sql")),
 ];
 
 /// A connection of the readers' pool.
@@ -304,6 +305,16 @@ pub enum Conn<'c> {
     Postgres(&'c mut PgConnection),
 }
 
+impl Conn<'_> {
+    /// The same connection, for one of several statements.
+    pub fn again(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(conn) => Conn::Sqlite(conn),
+            Self::Postgres(conn) => Conn::Postgres(conn),
+        }
+    }
+}
+
 /// Types one statement for both engines: `on!(db, conn => sqlx::query(SQL).bind(x).execute(conn).await)`.
 #[macro_export]
 macro_rules! on {
@@ -321,6 +332,7 @@ pub enum Arg {
     Text(String),
     Int(i64),
     Bool(bool),
+    Bytes(Vec<u8>),
 }
 
 /// SQL with optional parts. Everything that comes from outside is bound, never pasted.
@@ -362,6 +374,7 @@ impl Sql {
                     Arg::Text(text) => query.bind(text),
                     Arg::Int(int) => query.bind(int),
                     Arg::Bool(bool) => query.bind(bool),
+                    Arg::Bytes(bytes) => query.bind(bytes),
                 };
             }
             query.execute(conn).await.map(|_| ())
@@ -399,6 +412,7 @@ impl Sql {
                     Arg::Text(text) => query.bind(text),
                     Arg::Int(int) => query.bind(int),
                     Arg::Bool(bool) => query.bind(bool),
+                    Arg::Bytes(bytes) => query.bind(bytes),
                 };
             }
             query.fetch_all(conn).await

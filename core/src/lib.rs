@@ -5,6 +5,7 @@
 
 pub mod account_groups;
 pub mod accounts;
+pub mod activity;
 pub mod api_access;
 pub mod authority;
 pub mod contacts;

@@ -59,6 +59,12 @@ pub enum Total {
 
 const MOST_COUNTED: i64 = 10_000;
 
+impl Total {
+    pub(crate) fn of(count: i64) -> Self {
+        if count > MOST_COUNTED { Self::AtLeast(MOST_COUNTED) } else { Self::Exactly(count) }
+    }
+}
+
 impl PageRequest {
     pub const MOST: i64 = 200;
 
@@ -78,6 +84,26 @@ impl PageRequest {
             })
             .transpose()?;
         Ok(Self { limit, after, count })
+    }
+
+    /// How many rows are wanted.
+    pub(crate) fn limit(&self) -> usize {
+        usize::try_from(self.limit).unwrap_or(usize::MAX)
+    }
+
+    /// The id that the page before ended with.
+    pub(crate) fn after(&self) -> Option<Uuid> {
+        self.after.as_ref().map(|cursor| cursor.id)
+    }
+
+    /// Whether the caller wants them counted.
+    pub(crate) fn counts(&self) -> bool {
+        self.count
+    }
+
+    /// A cursor for a list that is ordered by id alone.
+    pub(crate) fn cursor_at(id: Uuid) -> String {
+        Cursor { key: 0, id }.to_text()
     }
 
     /// Ends a statement whose conditions are complete: newest first, one row more than asked for, to know whether there
@@ -125,7 +151,7 @@ impl PageRequest {
         // Counted where the rows are: ten thousand of them are many to fetch.
         let counted = select_one.counted(MOST_COUNTED + 1).fetch_all::<(i64,)>(db).await?;
         let count = counted.first().map_or(0, |(count,)| *count);
-        Ok(Some(if count > MOST_COUNTED { Total::AtLeast(MOST_COUNTED) } else { Total::Exactly(count) }))
+        Ok(Some(Total::of(count)))
     }
 }
 

@@ -8,10 +8,10 @@ const MOST_WORDS: usize = 8;
 const LONGEST: usize = 200;
 
 /// Whether there can be such a search.
-pub fn check(search: Option<&str>) -> Result<(), Invalid> {
+pub fn check(field: &str, search: Option<&str>) -> Result<(), Invalid> {
     if search.is_some_and(|text| text.chars().count() > LONGEST) {
         let message = format!("A search has at most {LONGEST} characters.");
-        return Err(Invalid::one("search", "too_long", message));
+        return Err(Invalid::one(field, "too_long", message));
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 
 use crate::{
+    activity::key::LogKey,
     cx::Service,
     db::{Db, PoolSize},
     ids::Chance,
@@ -104,7 +105,7 @@ impl TestService {
         let directory = std::env::temp_dir().join(format!("frontdesk-{}", unique()));
         std::fs::create_dir_all(&directory).expect("a temporary directory");
         let db = Db::open_sqlite(&directory.join("frontdesk.db"), PoolSize::default()).await;
-        Self::on(db.expect("the database opens"), Cleanup::Directory(directory))
+        Self::on(db.expect("the database opens"), Cleanup::Directory(directory)).await
     }
 
     /// In a schema of its own, dropped in the end.
@@ -114,23 +115,20 @@ impl TestService {
         let separator = if url.contains('?') { '&' } else { '?' };
         let inside = format!("{url}{separator}options=-csearch_path%3D{name}");
         let db = Db::open_postgres(&inside, PoolSize::default()).await;
-        Self::on(db.expect("the database opens"), Cleanup::Schema { url: url.into(), name })
+        Self::on(db.expect("the database opens"), Cleanup::Schema { url: url.into(), name }).await
     }
 
     /// On a database that is somebody else's to take away.
-    pub fn on_database(db: Db) -> Self {
-        Self::on(db, Cleanup::Nothing)
+    pub async fn on_database(db: Db) -> Self {
+        Self::on(db, Cleanup::Nothing).await
     }
 
-    fn on(db: Db, cleanup: Cleanup) -> Self {
-        let clock = ManualClock::new();
-        let service = Service {
-            db,
-            clock: clock.clone(),
-            chance: SeededChance::new(1),
-            keys: Keyring::from_bytes([7; 32]),
-            outbox_bell: Arc::new(Notify::new()),
-        };
+    async fn on(db: Db, cleanup: Cleanup) -> Self {
+        let (clock, chance) = (ManualClock::new(), SeededChance::new(1));
+        let keys = Keyring::from_bytes([7; 32]);
+        let log_key = LogKey::open(&db, &keys, clock.now(), &*chance).await.expect("the log begins");
+        let service =
+            Service { db, clock: clock.clone(), chance, keys, log_key, outbox_bell: Arc::new(Notify::new()) };
         Self { service, clock, cleanup }
     }
 

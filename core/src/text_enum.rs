@@ -26,6 +26,8 @@ macro_rules! text_enum {
             }
         }
 
+        impl crate::event::Plain for $name {}
+
         impl<DB: sqlx::Database> sqlx::Type<DB> for $name where str: sqlx::Type<DB> {
             fn type_info() -> DB::TypeInfo {
                 <str as sqlx::Type<DB>>::type_info()

@@ -15,6 +15,7 @@ use std::{
 
 use axum::Router;
 use frontdesk_core::{
+    activity::key::{self as log_key, LogKey},
     api_access::Catalogue,
     cx::{Caller, Cx, Service, View},
     db::{self, Db, PoolSize},
@@ -25,9 +26,13 @@ use frontdesk_core::{
     secret::{KeyError, Keyring, Token, nodes::Node},
     time::{Clock, SystemClock, Timestamp},
 };
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+};
 
 use crate::{
+    api::activity::EXPORTS,
     bans::{self, Bans},
     bring_up::{bring_up, check_mailer},
     config::{Config, Database, PublicUrl},
@@ -62,6 +67,8 @@ struct Inner {
     plugins: Arc<Plugins>,
     own_api: Arc<OwnApi>,
     templates: Templates,
+    /// Whose turn it is to take the log away as a file.
+    exports: Arc<Semaphore>,
     stopping: AtomicBool,
     /// Held as long as the service lives; absent where several processes share a database.
     lock: Option<File>,
@@ -99,6 +106,8 @@ pub enum BuildError {
     #[error(transparent)]
     Key(#[from] KeyError),
     #[error(transparent)]
+    LogKey(#[from] log_key::Error),
+    #[error(transparent)]
     Engine(#[from] EngineError),
     #[error("[smtp]: {0}")]
     Smtp(#[source] MailError),
@@ -121,11 +130,13 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
     };
     let node = standing::announce(&config, &db, &around, lock.is_some()).await?;
     let keys = Keyring::open(&key_file(&config), &db, &*around.chance).await?;
+    let log_key = LogKey::open(&db, &keys, around.clock.now(), &*around.chance).await?;
     let service = Service {
         db,
         clock: around.clock,
         chance: around.chance,
         keys,
+        log_key,
         outbox_bell: Arc::new(Notify::new()),
     };
     let own_api = OwnApi::new(Handle::current());
@@ -152,6 +163,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         plugins,
         own_api,
         templates: Templates::new(config.mail_templates.clone())?,
+        exports: Arc::new(Semaphore::new(EXPORTS)),
         stopping: AtomicBool::new(false),
         config,
         service,
@@ -409,6 +421,10 @@ impl App {
     /// The settings as this node knows them.
     pub(crate) fn settings(&self) -> Arc<frontdesk_core::settings::Settings> {
         self.0.live.settings()
+    }
+
+    pub(crate) fn exports(&self) -> &Arc<Semaphore> {
+        &self.0.exports
     }
 
     pub(crate) fn relying_party(&self) -> Option<&RelyingParty> {

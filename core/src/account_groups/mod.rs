@@ -126,8 +126,8 @@ pub async fn change(
     after.name = change.name.unwrap_or(after.name);
     after.colour = change.colour.unwrap_or(after.colour);
     let mut changed = Changes::default();
-    changed.note("name", &before.name, &after.name);
-    changed.note("colour", &before.colour, &after.colour);
+    changed.note_words("name", &before.name, &after.name);
+    changed.note_words("colour", &before.colour, &after.colour);
     if !changed.is_empty() {
         if !store::update(cx, &after).await? {
             return Err(Error::NameTaken);

@@ -8,6 +8,7 @@ use super::{
     store,
 };
 use crate::{
+    activity,
     custom_fields::{self, Editor},
     cx::{Cx, Reads},
     db,
@@ -210,7 +211,7 @@ async fn keep(
     let mut changes = Changes::default();
     before.profile.note(&after.profile, &mut changes);
     changes.note("group_id", &before.group_id, &after.group_id);
-    changes.note_private("notes", &before.notes, &after.notes);
+    changes.note_free_text("notes", &before.notes, &after.notes);
     changes.note("status", &before.status, &after.status);
     changes.add(custom_fields::set(cx, after.id, fields, by, false).await?);
     if changes.is_empty() {
@@ -273,6 +274,7 @@ pub async fn delete(cx: &mut Cx, id: AccountId, seen: &str) -> Result<(), Error>
     }
     delete_rows(cx, id).await?;
     let Account { profile, .. } = account;
+    activity::keep_name(cx, id, &profile.name).await?;
     cx.emit(AccountDeleted { account_id: id, name: profile.name, users: deletion.users }).await?;
     Ok(())
 }

@@ -24,7 +24,7 @@ pub struct Filter {
 impl Filter {
     /// Whether there can be such a search.
     pub fn check(&self) -> Result<(), Invalid> {
-        search::check(self.search.as_deref())
+        search::check("search", self.search.as_deref())
     }
 
     pub(super) fn patterns(&self) -> Vec<String> {

@@ -140,6 +140,7 @@ impl ProfileChange {
 impl Profile {
     pub(super) fn note(&self, after: &Self, changes: &mut Changes) {
         changes.note("kind", &self.kind, &after.kind);
+        changes.note_words("currency", &self.currency, &after.currency);
         let fields = [
             ("name", &self.name, &after.name),
             ("first_name", &self.first_name, &after.first_name),
@@ -153,10 +154,9 @@ impl Profile {
             ("postcode", &self.postcode, &after.postcode),
             ("country", &self.country, &after.country),
             ("tax_id", &self.tax_id, &after.tax_id),
-            ("currency", &self.currency, &after.currency),
         ];
         for (name, before, after) in fields {
-            changes.note(name, before, after);
+            changes.note_personal(name, before, after);
         }
     }
 

@@ -264,13 +264,13 @@ pub async fn change(
     by.covers_limits(&limits)?;
 
     let mut changed = Changes::default();
-    changed.note("description", &before.description, &description);
+    changed.note_free_text("description", &before.description, &description);
     if let Some(given) = &given {
         let names = |roles: Vec<&String>| roles.into_iter().cloned().collect::<Vec<_>>();
         let had = names(before.api_roles.iter().map(|role| &role.name).collect());
         let mut has = names(given.iter().map(|role| &role.name).collect());
         has.sort_unstable();
-        changed.note("api_roles", &had, &has);
+        changed.note_words("api_roles", &had, &has);
     }
     changed.note("networks", &before.limits.networks, &limits.networks);
     changed.note("expires_at", &before.limits.expires_at, &limits.expires_at);

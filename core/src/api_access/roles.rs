@@ -147,9 +147,9 @@ pub async fn change(
         refuse_beyond_owners(cx, &by, id).await?;
     }
     let mut changed = Changes::default();
-    changed.note("name", &before.name, &after.name);
-    changed.note("description", &before.description, &after.description);
-    changed.note("operations", &before.operations, &after.operations);
+    changed.note_words("name", &before.name, &after.name);
+    changed.note_free_text("description", &before.description, &after.description);
+    changed.note_words("operations", &before.operations, &after.operations);
     if changed.is_empty() {
         return Ok(before);
     }

@@ -215,11 +215,11 @@ pub async fn change(
     refuse_nameless(&after.first_name, &after.last_name, &after.company_name)?;
 
     let mut changed = Changes::default();
-    changed.note("first_name", &before.first_name, &after.first_name);
-    changed.note("last_name", &before.last_name, &after.last_name);
-    changed.note("company_name", &before.company_name, &after.company_name);
-    changed.note("email", &before.email, &after.email);
-    changed.note("phone", &before.phone, &after.phone);
+    changed.note_personal("first_name", &before.first_name, &after.first_name);
+    changed.note_personal("last_name", &before.last_name, &after.last_name);
+    changed.note_personal("company_name", &before.company_name, &after.company_name);
+    changed.note_personal("email", &before.email, &after.email);
+    changed.note_personal("phone", &before.phone, &after.phone);
     changed.note("emails", &before.emails, &after.emails);
     if !changed.is_empty() {
         store::update(cx, &after).await?;

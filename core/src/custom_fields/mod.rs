@@ -242,9 +242,9 @@ pub async fn change(
     after.staff_only = change.staff_only.unwrap_or(after.staff_only);
 
     let mut changed = Changes::default();
-    changed.note("name", &before.name, &after.name);
-    changed.note("description", &before.description, &after.description);
-    changed.note("options", &before.options, &after.options);
+    changed.note_words("name", &before.name, &after.name);
+    changed.note_free_text("description", &before.description, &after.description);
+    changed.note_words("options", &before.options, &after.options);
     changed.note("required", &before.required, &after.required);
     changed.note("staff_only", &before.staff_only, &after.staff_only);
     if !changed.is_empty() {

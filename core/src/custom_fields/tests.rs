@@ -219,8 +219,7 @@ async fn values_are_of_their_kind() {
             json!({ "text": "Word", "number": -1.5, "select": "Red", "tick": true, "date": "2028-02-29" });
         assert_eq!(values(service, false).await, kept);
         assert_eq!(changed.len(), 5);
-        let text =
-            FieldChange { field: "custom_fields.text".into(), before: Value::Null, after: "Word".into() };
+        let text = FieldChange::personal("custom_fields.text", Value::Null, "Word");
         assert_eq!(changed[0], text);
         // The same again changes nothing.
         assert_eq!(try_set(service, kept.clone(), Editor::User, false).await.unwrap(), []);

@@ -87,12 +87,8 @@ pub async fn set(
             None => store::clear_value(cx, account, field.id).await?,
         }
     }
-    let told = changes.into_iter().map(|(field, before, after)| FieldChange {
-        field: named(&field.slug),
-        before: before.unwrap_or_default(),
-        after: after.unwrap_or_default(),
-    });
-    Ok(told.collect())
+    let told = changes.into_iter();
+    Ok(told.map(|(field, before, after)| FieldChange::personal(&named(&field.slug), before, after)).collect())
 }
 
 /// Whether a user can register with this: for whoever must not learn more from it than that.

@@ -112,7 +112,7 @@ pub async fn set_members(
         return Ok(department);
     }
     let mut changes = Changes::default();
-    changes.note(
+    changes.note_words(
         "members",
         &listed(&colleagues, |one| one.notify),
         &listed(&colleagues, |one| wish(to, one)),

@@ -187,9 +187,9 @@ pub async fn change(
     after.hidden = change.hidden.unwrap_or(after.hidden);
 
     let mut changed = Changes::default();
-    changed.note("name", &before.name, &after.name);
-    changed.note("description", &before.description, &after.description);
-    changed.note("email", &before.email, &after.email);
+    changed.note_words("name", &before.name, &after.name);
+    changed.note_free_text("description", &before.description, &after.description);
+    changed.note_words("email", &before.email, &after.email);
     changed.note("clients_only", &before.clients_only, &after.clients_only);
     changed.note("hidden", &before.hidden, &after.hidden);
     if !changed.is_empty() {

@@ -185,13 +185,13 @@ pub async fn change_staff(
     )
     .await?;
     let mut changed = Changes::default();
-    changed.note("email", &before.email, &after.email);
+    changed.note_personal("email", &before.email, &after.email);
     let role = |one: &StaffInvitation| one.role.as_ref().map(|role| role.name.clone());
-    changed.note("role", &role(&before), &role(&after));
-    changed.note("username", &before.username, &after.username);
-    changed.note("first_name", &before.first_name, &after.first_name);
-    changed.note("last_name", &before.last_name, &after.last_name);
-    changed.note("language", &before.language, &after.language);
+    changed.note_words("role", &role(&before), &role(&after));
+    changed.note_personal("username", &before.username, &after.username);
+    changed.note_personal("first_name", &before.first_name, &after.first_name);
+    changed.note_personal("last_name", &before.last_name, &after.last_name);
+    changed.note_words("language", &before.language, &after.language);
     if let Some(to) = change.departments {
         let before = memberships(cx, id).await?;
         departments::set_of_invitation(cx, id, &to).await?;

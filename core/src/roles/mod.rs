@@ -233,8 +233,8 @@ pub async fn change(
     by.covers(&after.rights)?;
 
     let mut changed = Changes::default();
-    changed.note("name", &before.name, &after.name);
-    changed.note("permissions", &set.words(), &permissions.words());
+    changed.note_words("name", &before.name, &after.name);
+    changed.note_words("permissions", &set.words(), &permissions.words());
     changed.note("email_classes", &before.email_classes, &after.email_classes);
     changed.note("second_factor_required", &before.second_factor_required, &after.second_factor_required);
     if changed.is_empty() {

@@ -67,6 +67,9 @@ permissions! {
     ApiEdit "api.edit" "API access" "Edit API access" "Create, change, rotate and delete API roles and API credentials within one's own permissions.";
     BansView "bans.view" "Security" "View bans" "See which addresses are banned and which are trusted.";
     BansManage "bans.manage" "Security" "Manage bans" "Ban addresses, lift bans, and say which addresses are trusted.";
+    ActivityView "activity.view" "Activity" "View activity" "See and search the activity log: who did what, when and from where.";
+    ActivityExport "activity.export" "Activity" "Export activity" "Take the activity log away as a file, whole or of one person.";
+    ActivityErase "activity.erase" "Activity" "Erase people" "Erase from the activity log what it holds of people who were deleted.";
     SettingsView "settings.view" "Settings" "View settings" "See how the service is set.";
     SettingsEdit "settings.edit" "Settings" "Change settings" "Change how the service is set, its security included.";
 }

@@ -294,6 +294,12 @@ impl Keyring {
         self.keys()[0].derive(purpose)
     }
 
+    /// Seals for `belongs_to` before there is a unit of work: while a database is opened for the first time. Everything
+    /// else takes [`Cx::seal`](crate::cx::Cx::seal), which asks the database for the key that holds.
+    pub(crate) fn seal_first(&self, belongs_to: &str, secret: &[u8], chance: &dyn Chance) -> Sealed {
+        self.newest().seal(belongs_to, secret, chance)
+    }
+
     /// Where its file lies, if it came from one.
     pub fn file(&self) -> Option<&Path> {
         self.0.file.as_deref()

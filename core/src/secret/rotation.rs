@@ -17,6 +17,7 @@ use super::{
     nodes, store,
 };
 use crate::{
+    activity::key,
     cx::{Caller, Cx, Reads, Service},
     db,
     event::MasterKeyRotated,
@@ -36,6 +37,7 @@ pub struct SealedColumn {
 
 /// Everything that is sealed.
 pub const SEALED: &[SealedColumn] = &[
+    SealedColumn { table: "activity_key", id: "slot", column: "sealed_seed", belongs_to: key::belongs_to },
     SealedColumn { table: "deliveries", id: "id", column: "sealed_token", belongs_to: str::to_owned },
     SealedColumn { table: "totp", id: "login_id", column: "sealed_seed", belongs_to: totp::belongs_to },
     SealedColumn {

@@ -114,6 +114,8 @@ settings! {
     session_staff_idle_minutes: u32 = 60;
     /// Hours after which a session of staff ends however it is used, 1 to 720.
     session_staff_hours: u32 = 12;
+    /// Days that entries of the activity log are kept, 1 to 36500; 0: for ever. Whole segments go, of a minute or so.
+    activity_keep_days: u32 = 0;
     /// Hours after which an unused session of a user ends, 1 to 720.
     session_user_idle_hours: u32 = 24;
     /// Days after which a session of a user ends however it is used, 1 to 365.
@@ -187,6 +189,7 @@ impl Settings {
         range("ban_after", self.ban_after, 0, 100);
         range("ban_minutes", self.ban_minutes, 1, 10_080);
         range("session_staff_idle_minutes", self.session_staff_idle_minutes, 5, 1440);
+        range("activity_keep_days", self.activity_keep_days, 0, 36_500);
         range("session_staff_hours", self.session_staff_hours, 1, 720);
         range("session_user_idle_hours", self.session_user_idle_hours, 1, 720);
         range("session_user_days", self.session_user_days, 1, 365);

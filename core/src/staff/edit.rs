@@ -189,15 +189,15 @@ async fn memberships(cx: &mut Cx, id: StaffId) -> Result<Vec<MemberOf>, Error> {
 async fn keep(cx: &mut Cx, before: &Staff, after: &Staff) -> Result<Changes, Error> {
     let mut changes = Changes::default();
     let Details { signature, notes, template, records_per_page } = &after.details;
-    changes.note("username", &before.username, &after.username);
-    changes.note("email", &before.email, &after.email);
-    changes.note("first_name", &before.first_name, &after.first_name);
-    changes.note("last_name", &before.last_name, &after.last_name);
-    changes.note("role", &before.role_name, &after.role_name);
-    changes.note("language", &before.language, &after.language);
-    changes.note("signature", &before.details.signature, signature);
-    changes.note_private("notes", &before.details.notes, notes);
-    changes.note("template", &before.details.template, template);
+    changes.note_personal("username", &before.username, &after.username);
+    changes.note_personal("email", &before.email, &after.email);
+    changes.note_personal("first_name", &before.first_name, &after.first_name);
+    changes.note_personal("last_name", &before.last_name, &after.last_name);
+    changes.note_words("role", &before.role_name, &after.role_name);
+    changes.note_words("language", &before.language, &after.language);
+    changes.note_free_text("signature", &before.details.signature, signature);
+    changes.note_free_text("notes", &before.details.notes, notes);
+    changes.note_words("template", &before.details.template, template);
     changes.note("records_per_page", &before.details.records_per_page, records_per_page);
     if changes.is_empty() {
         return Ok(changes);

@@ -44,7 +44,7 @@ pub enum Entry {
 impl Filter {
     /// Whether there can be such a search.
     pub fn check(&self) -> Result<(), Invalid> {
-        search::check(self.search.as_deref())
+        search::check("search", self.search.as_deref())
     }
 
     /// What each word is compared with by `LIKE … ESCAPE '!'`.

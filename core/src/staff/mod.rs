@@ -8,6 +8,7 @@ mod store;
 use std::time::Duration;
 
 use crate::{
+    activity::{self, full_name},
     api_access,
     authority::{self, Authority},
     cx::{Cx, Reads},
@@ -211,6 +212,8 @@ pub async fn delete(cx: &mut Cx, by: &Authority, id: StaffId) -> Result<(), Erro
     api_access::end_all_of(cx, id).await?;
     invitations::cancel_all_of(cx, id).await?;
     logins::delete(cx, id.into()).await?;
+    let name = full_name(&staff.first_name, &staff.last_name, &staff.username);
+    activity::keep_name(cx, id, &name).await?;
     let Staff { username, email, role_name, .. } = staff;
     cx.emit(StaffDeleted { staff_id: id, username, email, role: role_name }).await?;
     Ok(())

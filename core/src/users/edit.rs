@@ -114,10 +114,10 @@ async fn keep(cx: &mut Cx, before: &Login, change: &OwnChange, by: ChangedBy) ->
         language: kept(&change.language, &before.language),
     };
     let mut changes = Changes::default();
-    changes.note("email", &before.email, &after.email);
-    changes.note("first_name", &before.first_name, &after.first_name);
-    changes.note("last_name", &before.last_name, &after.last_name);
-    changes.note("language", &before.language, &after.language);
+    changes.note_personal("email", &before.email, &after.email);
+    changes.note_personal("first_name", &before.first_name, &after.first_name);
+    changes.note_personal("last_name", &before.last_name, &after.last_name);
+    changes.note_words("language", &before.language, &after.language);
     if changes.is_empty() {
         return Ok(changes);
     }

@@ -7,6 +7,7 @@ mod store;
 pub mod verification;
 
 use crate::{
+    activity::{self, full_name},
     cx::{Cx, Reads},
     db,
     event::{UserCreated, UserDeleted, UserDisabled, UserEnabled},
@@ -210,6 +211,8 @@ pub async fn delete(cx: &mut Cx, id: UserId) -> Result<(), Error> {
     recovery::forget(cx, id.into()).await?;
     verification::forget(cx, id.into()).await?;
     logins::delete(cx, id.into()).await?;
+    let name = full_name(&login.first_name, &login.last_name, &login.email);
+    activity::keep_name(cx, id, &name).await?;
     cx.emit(UserDeleted { user_id: id, email: login.email }).await?;
     Ok(())
 }

@@ -42,6 +42,10 @@ pub(super) struct Path<T>(pub T);
 #[derive(Debug)]
 pub(super) struct Query<T>(pub T);
 
+/// The same of two structs: the first takes the parameters that it knows, the second the rest.
+#[derive(Debug)]
+pub(super) struct Both<T, U>(pub T, pub U);
+
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
@@ -154,6 +158,25 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Query<T
     }
 }
 
+impl<T, U, S> FromRequestParts<S> for Both<T, U>
+where
+    T: DeserializeOwned + JsonSchema + Send,
+    U: DeserializeOwned + Send,
+    S: Send + Sync,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let query = parts.uri.query().unwrap_or_default();
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+        let schema = schemars::schema_for!(T);
+        let known = schema.get("properties").and_then(|properties| properties.as_object());
+        let (first, rest): (Vec<_>, Vec<_>) =
+            pairs.into_iter().partition(|(key, _)| known.is_some_and(|known| known.contains_key(key)));
+        Ok(Self(page::filter(&first)?, page::filter(&rest)?))
+    }
+}
+
 /// For `PATCH`: tells a field that is `null` (clear it) from one that is absent (leave it alone).
 pub(super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     from: D,
@@ -196,6 +219,13 @@ impl<T: JsonSchema> OperationInput for Query<T> {
         let schema = ctx.schema.subschema_for::<T>();
         let parameters = parameters_from_schema(ctx, schema, ParamLocation::Query);
         add_parameters(ctx, operation, parameters);
+    }
+}
+
+impl<T: JsonSchema, U: JsonSchema> OperationInput for Both<T, U> {
+    fn operation_input(ctx: &mut GenContext, operation: &mut Operation) {
+        Query::<T>::operation_input(ctx, operation);
+        Query::<U>::operation_input(ctx, operation);
     }
 }
 

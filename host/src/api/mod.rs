@@ -5,6 +5,7 @@ mod account_invitations;
 mod account_profile;
 mod account_users;
 mod accounts;
+pub(crate) mod activity;
 mod api_credentials;
 mod api_roles;
 mod authorize;
@@ -19,6 +20,7 @@ mod cors;
 mod custom_fields;
 mod dashboard;
 mod departments;
+pub(crate) mod download;
 mod extract;
 pub(crate) mod guard;
 mod invitations;
@@ -85,6 +87,7 @@ pub fn router(app: App) -> Router {
         account_users::routes,
         account_invitations::routes,
         authorize::routes,
+        activity::routes,
         bans::routes,
         settings::routes,
         mail_templates::routes,
@@ -163,6 +166,7 @@ fn description(app: &App) -> OpenApi {
             "Security questions",
             "Contacts",
             "API access",
+            "Activity",
             "Bans",
             "Settings",
             "Mail templates",

@@ -75,6 +75,8 @@ codes! {
     OwnerFixed 409 "owner_fixed" "The owner of an account is fixed";
     /// A user is deleted only when on no account.
     UserHasAccounts 409 "user_has_accounts" "The user is on an account";
+    /// Only who was deleted can be erased: else they could wipe what they do.
+    PersonPresent 409 "person_present" "Delete them first";
     /// What would be deleted is something else than what was shown.
     PreviewOutdated 409 "preview_outdated" "Look at what would be deleted first";
     /// The caller does not own the account.

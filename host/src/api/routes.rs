@@ -60,6 +60,7 @@ pub(super) struct Op {
     tag: &'static str,
     summary: &'static str,
     problems: &'static [Code],
+    emits: &'static [&'static str],
     pub(super) audience: Audience,
     pub(super) permission: Option<Permission>,
     /// Of users.
@@ -81,6 +82,7 @@ impl Op {
             tag,
             summary,
             problems: &[],
+            emits: &[],
             audience: Audience::Public,
             permission: None,
             needs: Needs::Nothing,
@@ -134,6 +136,11 @@ impl Op {
     /// The codes it may answer beside those that every operation of its kind may.
     pub(super) const fn problems(self, problems: &'static [Code]) -> Self {
         Self { problems, ..self }
+    }
+
+    /// The events it may write into the activity log when it succeeds. What names none changes nothing.
+    pub(super) const fn emits(self, emits: &'static [&'static str]) -> Self {
+        Self { emits, ..self }
     }
 
     /// Every code the operation may answer, its own and those of its kind.
@@ -215,6 +222,7 @@ impl Op {
             "account": account,
             "as_another": self.as_another,
             "confirmation": self.confirmation,
+            "emits": self.emits,
             "api": self.for_programs().is_some(),
             "despite": self.despite.iter().map(|pending| pending.as_str()).collect::<Vec<_>>(),
             "problems": codes.into_iter().map(Code::name).collect::<Vec<_>>(),

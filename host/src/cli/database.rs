@@ -15,11 +15,12 @@ use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use frontdesk_core::{
+    activity::key::{self as log_key, LogKey},
     cx::Service,
     db::{self, Db, Fit},
     ids::SystemChance,
     secret::{KeyError, Keyring},
-    time::SystemClock,
+    time::{Clock, SystemClock},
 };
 use tokio::sync::Notify;
 
@@ -79,6 +80,8 @@ pub enum OpenError {
     Db(#[from] db::Error),
     #[error(transparent)]
     Key(#[from] KeyError),
+    #[error(transparent)]
+    LogKey(#[from] log_key::Error),
 }
 
 /// Commands read one thing after the other.
@@ -124,7 +127,8 @@ pub async fn open(args: &DatabaseArgs) -> Result<Opened, OpenError> {
     let keys = Keyring::open(&app::key_file(&config), &db, &*chance).await?;
     let clock = Arc::new(SystemClock);
     // Nobody listens to this bell; the service looks for what others left once a second.
-    let service = Service { db, clock, chance, keys, outbox_bell: Arc::new(Notify::new()) };
+    let log_key = LogKey::open(&db, &keys, clock.now(), &*chance).await?;
+    let service = Service { db, clock, chance, keys, log_key, outbox_bell: Arc::new(Notify::new()) };
     Ok(Opened { config, service })
 }
 

@@ -33,7 +33,7 @@ pub(crate) async fn measure() {
         && let Some(url) = database.url()
     {
         let db = Db::open_postgres(&url, PoolSize::default()).await.expect("the database opens");
-        cycles("PostgreSQL, one at a time", TestService::on_database(db), 1).await;
+        cycles("PostgreSQL, one at a time", TestService::on_database(db).await, 1).await;
         cycles("PostgreSQL, eight at a time", TestService::postgres(&url).await, 8).await;
     }
     questions("SQLite", Database::sqlite()).await;

@@ -34,7 +34,7 @@ pub(crate) async fn measure() {
         && let Some(url) = database.url()
     {
         let db = Db::open_postgres(&url, PoolSize::default()).await.expect("the database opens");
-        cycles("PostgreSQL, one at a time", TestService::on_database(db), 1).await;
+        cycles("PostgreSQL, one at a time", TestService::on_database(db).await, 1).await;
         cycles("PostgreSQL, eight at a time", TestService::postgres(&url).await, 8).await;
     }
     list("SQLite", Database::sqlite()).await;
@@ -225,7 +225,7 @@ async fn plans(name: &str, service: &Frontdesk) {
         Some(url) => Db::connect_postgres(&url, PoolSize::default()).await,
         None => Db::connect_sqlite(&service.data().join("frontdesk.db"), PoolSize::default()).await,
     };
-    let test = TestService::on_database(db.expect("the service's database opens"));
+    let test = TestService::on_database(db.expect("the service's database opens")).await;
     let middle = PageRequest::new(25, Some(&cursor(LISTED / 2)), false).expect("a cursor");
     let all = Filter::default();
     for (what, filter) in [
