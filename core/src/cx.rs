@@ -107,6 +107,8 @@ pub struct Cx {
     caller: Caller,
     service: Service,
     ring: bool,
+    /// How many events were written.
+    told: u16,
 }
 
 impl Reads for Cx {
@@ -139,7 +141,7 @@ impl Service {
     pub async fn begin(&self, caller: Caller) -> Result<Cx, db::Error> {
         let tx = self.db.begin().await?;
         // After the wait for the write lock: what is judged by this instant is judged now.
-        Ok(Cx { tx, now: self.clock.now(), caller, service: self.clone(), ring: false })
+        Ok(Cx { tx, now: self.clock.now(), caller, service: self.clone(), ring: false, told: 0 })
     }
 }
 
@@ -163,7 +165,10 @@ impl Cx {
 
     /// Writes down what happened.
     pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
-        activity::record(self, &event.into()).await
+        let id = EventId::nth(self.told, self.now, self.chance());
+        self.told = self.told.saturating_add(1);
+        activity::record(self, id, &event.into()).await?;
+        Ok(id)
     }
 
     /// Writes down what happened, and that somebody is to get a mail about it.

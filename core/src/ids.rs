@@ -38,6 +38,15 @@ pub fn uuid(at: Timestamp, chance: &dyn Chance) -> uuid::Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes(chance)).into_uuid()
 }
 
+/// The same for the `n`th of several of one instant, which then sort as they were made (RFC 9562, section 6.2, method 1).
+pub fn nth_uuid(n: u16, at: Timestamp, chance: &dyn Chance) -> uuid::Uuid {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0);
+    let mut bytes: [u8; 10] = bytes(chance);
+    // The version takes the upper four bits.
+    [bytes[0], bytes[1]] = n.min(0x0fff).to_be_bytes();
+    uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
         $(#[$doc])*
@@ -190,6 +199,13 @@ impl From<UserId> for LoginId {
     }
 }
 
+impl EventId {
+    /// The `n`th of its unit of work.
+    pub(crate) fn nth(n: u16, at: Timestamp, chance: &dyn Chance) -> Self {
+        Self(nth_uuid(n, at, chance))
+    }
+}
+
 impl LoginId {
     /// The member of staff whose login this is; for a login of staff.
     pub fn of_staff(self) -> StaffId {
@@ -212,5 +228,10 @@ mod tests {
         let late = StaffId::new(Timestamp::from_millis(2), &SystemChance);
         assert!(early < late);
         assert_eq!(early.to_string().parse::<StaffId>().unwrap(), early);
+
+        let at = Timestamp::from_millis(1_795_301_148_120);
+        let events: Vec<_> = (0..300).map(|n| EventId::nth(n, at, &SystemChance)).collect();
+        assert!(events.is_sorted());
+        assert!(events[299] < EventId::nth(0, at.plus(std::time::Duration::from_millis(1)), &SystemChance));
     }
 }

@@ -3,6 +3,7 @@
 //! [`build`] turns a configuration into a running [`App`]; [`router`] gives its HTTP surface. The binary adds
 //! only the command line.
 
+mod activity;
 pub mod api;
 mod app;
 mod bans;

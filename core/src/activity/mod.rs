@@ -220,8 +220,7 @@ fn join(data: &mut Value, personal: &Map<String, Value>) {
 }
 
 /// Writes an entry: what happened, by whom, from where.
-pub(crate) async fn record(cx: &mut Cx, event: &Event) -> Result<EventId, db::Error> {
-    let id = EventId::new(cx.now(), cx.chance());
+pub(crate) async fn record(cx: &mut Cx, id: EventId, event: &Event) -> Result<(), db::Error> {
     let mut data = serde_json::to_value(event).expect("events are plain data");
     let account_id = data.get("account_id").and_then(Value::as_str).map(str::to_owned);
     let personal = split(event, &mut data).map(|personal| Value::Object(personal).to_string());
@@ -252,8 +251,7 @@ pub(crate) async fn record(cx: &mut Cx, event: &Event) -> Result<EventId, db::Er
         link: None,
     };
     row.mac = Some(cx.log_key().mac(&row.digest()).to_vec());
-    store::insert(cx.db(), &row).await?;
-    Ok(id)
+    store::insert(cx.db(), &row).await
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod activity;
 mod ban;
 pub mod config;
 pub mod database;
@@ -43,6 +44,7 @@ enum Command {
     Plugin(plugin::PluginArgs),
     Secrets(secrets::SecretsArgs),
     Ban(ban::BanArgs),
+    Activity(activity::ActivityArgs),
     Staff(staff::StaffArgs),
     /// Compile the component on stdin to native code on stdout; what `serve` starts to do it at arm's length
     #[command(hide = true)]
@@ -62,6 +64,7 @@ pub fn run() -> ExitCode {
             .unwrap_or(ExitCode::FAILURE),
         Command::Secrets(args) => secrets::run(&args),
         Command::Ban(args) => ban::run(&args),
+        Command::Activity(args) => activity::run(&args),
         Command::Staff(args) => staff::run(&args),
         Command::CompileComponent { limits: _ } => crate::plugins::compile::child_main(),
     }

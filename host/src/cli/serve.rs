@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, sync::watch, time::MissedTickBehavior};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    App, Surroundings, bans, build,
+    App, Surroundings, activity, bans, build,
     config::{Config, LogFormat, Overrides, environment},
     delivery, live, programs, recovery, router, seen, server, standing,
 };
@@ -93,6 +93,8 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let housekeeping = tokio::spawn(keep_house(app.clone(), stopped.clone()));
     let looking_up = tokio::spawn(recovery::run(app.clone(), stopped.clone()));
     let standing = tokio::spawn(standing::keep(app.clone(), stopped.clone()));
+    let (finished, all_finished) = watch::channel(());
+    let sealing = tokio::spawn(activity::run(app.clone(), all_finished));
 
     // Before anybody knows that there is something to stop.
     let asked_to_stop = asked_to_stop()?;
@@ -109,6 +111,9 @@ async fn serve(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         _ = housekeeping.await;
         _ = looking_up.await;
         _ = standing.await;
+        // Last: what the others wrote is sealed, too.
+        drop(finished);
+        _ = sealing.await;
     };
     if tokio::time::timeout(grace, finish).await.is_err() {
         tracing::warn!(seconds = grace.as_secs(), "stopping although something is still running");
