@@ -15,7 +15,7 @@ use crate::{
     activity::{self, key::LogKey},
     db::{self, Conn, Db, Reader, Tx},
     event::Event,
-    ids::{ApiCredentialId, Chance, EventId, StaffId, UserId},
+    ids::{ApiCredentialId, Chance, EventId, EventOrder, StaffId, UserId},
     on,
     outbox::{self, Mail},
     secret::Keyring,
@@ -31,6 +31,7 @@ pub struct Service {
     pub keys: Keyring,
     /// What the activity log is signed with.
     pub log_key: LogKey,
+    pub event_order: EventOrder,
     /// Rung after a commit that left something to deliver.
     pub outbox_bell: Arc<Notify>,
 }
@@ -107,8 +108,6 @@ pub struct Cx {
     caller: Caller,
     service: Service,
     ring: bool,
-    /// How many events were written.
-    told: u16,
 }
 
 impl Reads for Cx {
@@ -141,7 +140,7 @@ impl Service {
     pub async fn begin(&self, caller: Caller) -> Result<Cx, db::Error> {
         let tx = self.db.begin().await?;
         // After the wait for the write lock: what is judged by this instant is judged now.
-        Ok(Cx { tx, now: self.clock.now(), caller, service: self.clone(), ring: false, told: 0 })
+        Ok(Cx { tx, now: self.clock.now(), caller, service: self.clone(), ring: false })
     }
 }
 
@@ -165,8 +164,7 @@ impl Cx {
 
     /// Writes down what happened.
     pub async fn emit(&mut self, event: impl Into<Event>) -> Result<EventId, db::Error> {
-        let id = EventId::nth(self.told, self.now, self.chance());
-        self.told = self.told.saturating_add(1);
+        let id = self.service.event_order.next(self.now, self.chance());
         activity::record(self, id, &event.into()).await?;
         Ok(id)
     }

@@ -1,6 +1,12 @@
 //! Identifiers, and the chance they are drawn from.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use crate::time::Timestamp;
 
@@ -43,7 +49,7 @@ pub fn nth_uuid(n: u16, at: Timestamp, chance: &dyn Chance) -> uuid::Uuid {
     let millis = u64::try_from(at.as_millis()).unwrap_or(0);
     let mut bytes: [u8; 10] = bytes(chance);
     // The version takes the upper four bits.
-    [bytes[0], bytes[1]] = n.min(0x0fff).to_be_bytes();
+    [bytes[0], bytes[1]] = n.to_be_bytes();
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
@@ -199,10 +205,25 @@ impl From<UserId> for LoginId {
     }
 }
 
-impl EventId {
-    /// The `n`th of its unit of work.
-    pub(crate) fn nth(n: u16, at: Timestamp, chance: &dyn Chance) -> Self {
-        Self(nth_uuid(n, at, chance))
+/// Gives events ids that sort as they were made, in this process, also those of one millisecond.
+#[derive(Clone, Debug, Default)]
+pub struct EventOrder(Arc<AtomicU64>);
+
+/// How many bits say the how many-eth of its millisecond an event is.
+const COUNTER: u32 = 12;
+
+impl EventOrder {
+    pub(crate) fn next(&self, at: Timestamp, chance: &dyn Chance) -> EventId {
+        let first = u64::try_from(at.as_millis()).unwrap_or(0) << COUNTER;
+        let next = |last: u64| if last >> COUNTER == first >> COUNTER { last + 1 } else { first };
+        let mut last = self.0.load(Ordering::Relaxed);
+        while let Err(found) =
+            self.0.compare_exchange_weak(last, next(last), Ordering::Relaxed, Ordering::Relaxed)
+        {
+            last = found;
+        }
+        let counter = u16::try_from(next(last) & ((1 << COUNTER) - 1)).unwrap_or_default();
+        EventId(nth_uuid(counter, at, chance))
     }
 }
 
@@ -230,8 +251,10 @@ mod tests {
         assert_eq!(early.to_string().parse::<StaffId>().unwrap(), early);
 
         let at = Timestamp::from_millis(1_795_301_148_120);
-        let events: Vec<_> = (0..300).map(|n| EventId::nth(n, at, &SystemChance)).collect();
-        assert!(events.is_sorted());
-        assert!(events[299] < EventId::nth(0, at.plus(std::time::Duration::from_millis(1)), &SystemChance));
+        let order = EventOrder::default();
+        let mut events: Vec<_> = (0..300).map(|_| order.next(at, &SystemChance)).collect();
+        events.push(order.next(at.plus(std::time::Duration::from_millis(1)), &SystemChance));
+        events.push(order.next(at.plus(std::time::Duration::from_millis(1)), &SystemChance));
+        assert!(events.is_sorted_by(|a, b| a < b));
     }
 }

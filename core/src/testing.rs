@@ -16,12 +16,13 @@ use crate::{
     activity::key::LogKey,
     cx::Service,
     db::{Db, PoolSize},
-    ids::Chance,
+    ids::{Chance, EventOrder},
     secret::Keyring,
     time::{Clock, Timestamp},
 };
 #[cfg(test)]
 use crate::{
+    activity::search::{Entry, Filter, Scan},
     cx::{Caller, Reads as _},
     ids::{LoginId, RoleId, StaffId},
     logins::{self, Login},
@@ -127,8 +128,15 @@ impl TestService {
         let (clock, chance) = (ManualClock::new(), SeededChance::new(1));
         let keys = Keyring::from_bytes([7; 32]);
         let log_key = LogKey::open(&db, &keys, clock.now(), &*chance).await.expect("the log begins");
-        let service =
-            Service { db, clock: clock.clone(), chance, keys, log_key, outbox_bell: Arc::new(Notify::new()) };
+        let service = Service {
+            db,
+            clock: clock.clone(),
+            chance,
+            keys,
+            log_key,
+            event_order: EventOrder::default(),
+            outbox_bell: Arc::new(Notify::new()),
+        };
         Self { service, clock, cleanup }
     }
 
@@ -188,6 +196,14 @@ impl TestService {
         crate::on!(cx.db(), conn => sqlx::query(sql).bind(id).execute(conn).await.map(|_| ()))
             .expect("a free name");
         cx.commit().await.expect("the database answers");
+    }
+
+    /// What the events of that name say, or all of them, the oldest first.
+    pub(crate) async fn told(&self, name: Option<&str>) -> Vec<Entry> {
+        let mut view = self.service.read().await.expect("the database answers");
+        let filter = Filter { events: name.map(str::to_owned).into_iter().collect(), ..Filter::default() };
+        let told = Scan::new(filter, None).next(&mut view).await.expect("the database answers");
+        told.into_iter().flatten().rev().collect()
     }
 
     pub(crate) async fn disable(&self, id: impl Into<LoginId>) {

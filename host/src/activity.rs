@@ -72,8 +72,8 @@ async fn seal(app: &App, foreign: &mut usize) -> Result<(), db::Error> {
     *foreign = sealed.foreign.len();
     for head in &sealed.kept {
         // Whoever keeps the log elsewhere keeps a witness there.
-        let (number, link, signature) = (head.number, head.link.to_string(), head.signature.to_string());
-        tracing::info!(target: "activity", number, link, at = %head.at, signature, "head of the activity log");
+        let (number, hash, signature) = (head.number, head.link.to_string(), head.signature.to_string());
+        tracing::info!(target: "activity", number, hash, at = %head.at, signature, "head of the activity log");
     }
     if let Some(head) = sealed.kept.last()
         && let Err(error) = keep_seen(&seen_file(app.config()), head)

@@ -19,7 +19,7 @@ use frontdesk_core::{
     api_access::Catalogue,
     cx::{Caller, Cx, Service, View},
     db::{self, Db, PoolSize},
-    ids::{self, Chance, SystemChance},
+    ids::{self, Chance, EventOrder, SystemChance},
     invitations,
     password::Hasher,
     second_factor::security_keys::RelyingParty,
@@ -137,6 +137,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         chance: around.chance,
         keys,
         log_key,
+        event_order: EventOrder::default(),
         outbox_bell: Arc::new(Notify::new()),
     };
     let own_api = OwnApi::new(Handle::current());

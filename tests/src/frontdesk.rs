@@ -2,6 +2,7 @@
 
 use crate::{Api, Database, PATIENCE, Secrets, Smtp, built, within};
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -273,6 +274,23 @@ impl Frontdesk {
     /// Rows of the database, their first column as text.
     pub async fn column(&self, sql: &str) -> Vec<String> {
         self.database.column(&self.data(), sql).await
+    }
+
+    /// What the events of that name say, the oldest first, with what stands beside the chain in its place.
+    pub async fn events(&self, name: &str) -> Vec<Value> {
+        let sql =
+            "SELECT data || '\n' || COALESCE(personal, '{}') FROM events WHERE name = 'NAME' ORDER BY id";
+        let rows = self.column(&sql.replace("NAME", name)).await;
+        let whole = |row: &String| {
+            let (data, personal) = row.split_once('\n').expect("two lines");
+            let mut data: Value = serde_json::from_str(data).expect("events are JSON");
+            let personal: Map<String, Value> = serde_json::from_str(personal).expect("an object");
+            for (place, value) in personal {
+                *data.pointer_mut(&place).expect("a place for it") = value;
+            }
+            data
+        };
+        rows.iter().map(whole).collect()
     }
 
     /// Changes the database behind the service's back.

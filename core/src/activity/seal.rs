@@ -29,12 +29,13 @@ const KEPT_AFTER: i64 = 10_000;
 pub struct Head {
     /// How many entries the chain has had since it began.
     pub number: i64,
-    /// The last one's link, SHA-256, 64 hexadecimal digits.
+    /// The last one's link: SHA-256, 64 hexadecimal digits.
+    #[serde(rename = "hash")]
     #[sqlx(try_from = "Vec<u8>")]
     pub link: Hex,
     /// When it was signed.
     pub at: Timestamp,
-    /// Ed25519 (RFC 8032) over the text `frontdesk activity head`, number, link, and the instant in milliseconds since
+    /// Ed25519 (RFC 8032) over the text `frontdesk activity head`, number, hash, and the instant in milliseconds since
     /// the Unix epoch, each on a line of its own; 128 hexadecimal digits.
     #[sqlx(try_from = "Vec<u8>")]
     pub signature: Hex,

@@ -82,7 +82,7 @@ pub struct Entry {
 impl Filter {
     /// Refuses what no entry can have.
     pub fn check(&self) -> Result<(), Invalid> {
-        crate::search::check("text", self.text.as_deref())?;
+        crate::search::check("search", self.text.as_deref())?;
         let known: HashSet<_> = event::CATALOGUE.iter().map(|kind| kind.name).collect();
         if let Some(unknown) = self.events.iter().find(|name| !known.contains(name.as_str())) {
             let nearest = known

@@ -74,15 +74,12 @@ async fn try_delete(service: &Service, account: AccountId, id: ContactId) -> Res
     Ok(cx.commit().await?)
 }
 
-async fn told(service: &Service) -> Vec<(String, Option<String>, Value)> {
-    let mut view = service.read().await.unwrap();
-    let rows: Vec<(String, Option<String>, String)> = crate::on!(view.db(), conn => {
-        sqlx::query_as("SELECT name, account_id, data FROM events WHERE account_id IS NOT NULL ORDER BY at, id").fetch_all(conn).await
-    })
-    .unwrap();
-    rows.into_iter()
-        .map(|(name, account, data)| (name, account, serde_json::from_str(&data).unwrap()))
-        .collect()
+async fn told(test: &TestService) -> Vec<(String, Option<String>, Value)> {
+    let entries = test.told(None).await.into_iter().filter_map(|entry| {
+        let account = entry.account?.id.to_string();
+        Some((entry.event, Some(account), entry.data))
+    });
+    entries.collect()
 }
 
 fn fields(outcome: Result<Contact, Error>) -> Vec<(String, &'static str)> {
@@ -139,8 +136,8 @@ async fn contacts_are_added_changed_and_deleted_and_each_is_told() {
             (
                 "account.contact_edited",
                 json!({ "contact_id": joan.id, "changed": [
-                    { "field": "last_name", "before": "", "after": "Clarke" },
-                    { "field": "phone", "before": "", "after": "+44 20 7946 0000" },
+                    { "field": "last_name", "before": "", "after": "Clarke", "personal": true },
+                    { "field": "phone", "before": "", "after": "+44 20 7946 0000", "personal": true },
                     { "field": "emails", "before": [], "after": ["support"] },
                 ] }),
             ),
@@ -150,7 +147,7 @@ async fn contacts_are_added_changed_and_deleted_and_each_is_told() {
             data["account_id"] = json!(ENGINES);
             (name.to_owned(), Some(ENGINES.to_string()), data)
         });
-        assert_eq!(told(service).await, expected);
+        assert_eq!(told(&test).await, expected);
         test.finish().await;
     }
 }

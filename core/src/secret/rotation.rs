@@ -37,7 +37,6 @@ pub struct SealedColumn {
 
 /// Everything that is sealed.
 pub const SEALED: &[SealedColumn] = &[
-    SealedColumn { table: "activity_key", id: "slot", column: "sealed_seed", belongs_to: key::belongs_to },
     SealedColumn { table: "deliveries", id: "id", column: "sealed_token", belongs_to: str::to_owned },
     SealedColumn { table: "totp", id: "login_id", column: "sealed_seed", belongs_to: totp::belongs_to },
     SealedColumn {
@@ -46,6 +45,7 @@ pub const SEALED: &[SealedColumn] = &[
         column: "sealed_seed",
         belongs_to: totp::belongs_to,
     },
+    SealedColumn { table: "activity_key", id: "slot", column: "sealed_seed", belongs_to: key::belongs_to },
 ];
 
 /// Why the master key cannot be changed, or not yet.

@@ -18,7 +18,7 @@ use frontdesk_core::{
     activity::key::{self as log_key, LogKey},
     cx::Service,
     db::{self, Db, Fit},
-    ids::SystemChance,
+    ids::{EventOrder, SystemChance},
     secret::{KeyError, Keyring},
     time::{Clock, SystemClock},
 };
@@ -128,7 +128,8 @@ pub async fn open(args: &DatabaseArgs) -> Result<Opened, OpenError> {
     let clock = Arc::new(SystemClock);
     // Nobody listens to this bell; the service looks for what others left once a second.
     let log_key = LogKey::open(&db, &keys, clock.now(), &*chance).await?;
-    let service = Service { db, clock, chance, keys, log_key, outbox_bell: Arc::new(Notify::new()) };
+    let (event_order, outbox_bell) = (EventOrder::default(), Arc::new(Notify::new()));
+    let service = Service { db, clock, chance, keys, log_key, event_order, outbox_bell };
     Ok(Opened { config, service })
 }
 

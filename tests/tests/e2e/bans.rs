@@ -55,9 +55,7 @@ async fn change(admin: &Api, settings: Value) {
 }
 
 async fn events(service: &Frontdesk, name: &str) -> Vec<Value> {
-    let data =
-        service.column(&format!("SELECT data FROM events WHERE name = '{name}' ORDER BY at, id")).await;
-    data.iter().map(|data| serde_json::from_str(data).expect("events are JSON")).collect()
+    service.events(name).await
 }
 
 async fn three_failures_in_a_row_ban_the_address_from_logging_in(database: Database) {

@@ -65,9 +65,7 @@ async fn names(api: &Api) -> Vec<Value> {
 
 /// What the events of that name say, the latest last.
 async fn events(service: &Frontdesk, name: &str) -> Vec<Value> {
-    let data =
-        service.column(&format!("SELECT data FROM events WHERE name = '{name}' ORDER BY at, id")).await;
-    data.iter().map(|data| serde_json::from_str(data).expect("events are JSON")).collect()
+    service.events(name).await
 }
 
 async fn event_count(service: &Frontdesk) -> usize {

@@ -7,6 +7,7 @@ mod account_groups;
 mod account_invitations;
 mod account_users;
 mod accounts;
+mod activity;
 mod api_access;
 mod authorize;
 mod backlog;

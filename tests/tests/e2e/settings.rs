@@ -61,6 +61,7 @@ async fn settings_are_read_changed_and_told(database: Database) {
         "staff_networks": [],
         "session_staff_idle_minutes": 60,
         "session_staff_hours": 12,
+        "activity_keep_days": 0,
         "session_user_idle_hours": 24,
         "session_user_days": 30,
     });
@@ -105,6 +106,7 @@ async fn wrong_settings_change_nothing(database: Database) {
         ("session_staff_idle_minutes", vec![json!(4), json!(1441), json!(0)]),
         ("session_staff_hours", vec![json!(0), json!(721)]),
         ("session_user_idle_hours", vec![json!(0), json!(721)]),
+        ("activity_keep_days", vec![json!(-1), json!(36_501)]),
         ("session_user_days", vec![json!(0), json!(366)]),
         ("second_factor_required", vec![json!("everybody"), json!(true), json!("")]),
         (

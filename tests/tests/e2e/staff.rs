@@ -38,9 +38,7 @@ pub(crate) fn path(id: &str) -> String {
 
 /// What events of that name hold, the oldest first.
 pub(crate) async fn events(service: &Frontdesk, name: &str) -> Vec<Value> {
-    let data =
-        service.column(&format!("SELECT data FROM events WHERE name = '{name}' ORDER BY at, id")).await;
-    data.iter().map(|data| serde_json::from_str(data).expect("JSON")).collect()
+    service.events(name).await
 }
 
 async fn all_events(service: &Frontdesk) -> usize {
