@@ -391,3 +391,9 @@ pub async fn find(reads: &mut impl Reads, id: EventId) -> Result<Option<Entry>, 
     scan.names.learn(reads, &rows).await?;
     Ok(rows.into_iter().next().map(|row| scan.entry(row)))
 }
+
+/// How the engine goes about a page.
+#[cfg(any(test, feature = "testing"))]
+pub async fn plan(reads: &mut impl Reads, filter: Filter) -> Result<Vec<String>, db::Error> {
+    Scan::new(filter, None).statement(26).plan(reads.db()).await
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 mod accounts;
+mod activity;
 mod calls;
 mod client;
 mod enumeration;
@@ -42,6 +43,9 @@ async fn main() {
     }
     if wants("accounts") {
         accounts::measure().await;
+    }
+    if wants("activity") {
+        activity::measure().await;
     }
     if wants("enumeration") {
         enumeration::measure().await;
