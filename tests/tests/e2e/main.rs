@@ -49,6 +49,7 @@ mod published_mistakes;
 mod races;
 mod recovery;
 mod registration;
+mod reports;
 mod roles;
 mod rotation;
 mod second_factor;
