@@ -53,6 +53,12 @@ pub fn nth_uuid(n: u16, at: Timestamp, chance: &dyn Chance) -> uuid::Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
+/// The smallest such id of that instant (RFC 9562, section 5.7), as stored: a range of ids is a range of time.
+pub(crate) fn first_at(at: Timestamp) -> String {
+    let millis = u128::try_from(at.as_millis()).unwrap_or(0).min((1 << 48) - 1);
+    uuid::Uuid::from_u128(millis << 80).to_string()
+}
+
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => { $(
         $(#[$doc])*

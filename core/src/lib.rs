@@ -26,6 +26,7 @@ pub mod page;
 pub mod password;
 pub mod rates;
 pub mod recovery;
+pub mod reports;
 pub mod roles;
 pub mod search;
 pub mod second_factor;

@@ -33,6 +33,7 @@ use tokio::{
 
 use crate::{
     api::activity::EXPORTS,
+    api::reports::AT_ONCE as REPORTS,
     bans::{self, Bans},
     bring_up::{bring_up, check_mailer},
     config::{Config, Database, PublicUrl},
@@ -69,6 +70,8 @@ struct Inner {
     templates: Templates,
     /// Whose turn it is to take the log away as a file.
     exports: Arc<Semaphore>,
+    /// Whose turn it is to have a report made.
+    reports: Semaphore,
     stopping: AtomicBool,
     /// Held as long as the service lives; absent where several processes share a database.
     lock: Option<File>,
@@ -165,6 +168,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         own_api,
         templates: Templates::new(config.mail_templates.clone())?,
         exports: Arc::new(Semaphore::new(EXPORTS)),
+        reports: Semaphore::new(REPORTS),
         stopping: AtomicBool::new(false),
         config,
         service,
@@ -426,6 +430,10 @@ impl App {
 
     pub(crate) fn exports(&self) -> &Arc<Semaphore> {
         &self.0.exports
+    }
+
+    pub(crate) fn reports(&self) -> &Semaphore {
+        &self.0.reports
     }
 
     pub(crate) fn relying_party(&self) -> Option<&RelyingParty> {

@@ -14,7 +14,7 @@ use crate::{
     cx::Reads,
     db::{self, Arg, Sql},
     event,
-    ids::{AccountId, ApiCredentialId, EventId},
+    ids::{self, AccountId, ApiCredentialId, EventId},
     invalid::{Invalid, fold},
     page::{Page, PageRequest, Total},
     time::Timestamp,
@@ -145,7 +145,7 @@ impl Scan {
             Filter { events, .. } if !events.is_empty() => Leading::Events,
             _ => Leading::Everything,
         };
-        let bound = filter.to.map(first_id_at);
+        let bound = filter.to.map(ids::first_at);
         let before = match (after.map(|id| id.to_string()), bound) {
             (Some(after), Some(bound)) => Some(after.min(bound)),
             (after, bound) => after.or(bound),
@@ -228,7 +228,7 @@ impl Scan {
             sql.push(" AND id < ").bind(Arg::Text(before.clone()));
         }
         if let Some(from) = self.filter.from {
-            sql.push(" AND id >= ").bind(Arg::Text(first_id_at(from)));
+            sql.push(" AND id >= ").bind(Arg::Text(ids::first_at(from)));
         }
     }
 
@@ -318,12 +318,6 @@ impl Scan {
 
 fn as_number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// The smallest id that an entry of that instant can have (RFC 9562, section 5.7).
-fn first_id_at(at: Timestamp) -> String {
-    let millis = u128::try_from(at.as_millis()).unwrap_or(0).min((1 << 48) - 1);
-    Uuid::from_u128(millis << 80).to_string()
 }
 
 /// A page of the log.

@@ -26,14 +26,15 @@ use crate::{
 pub(crate) use credentials::end_all_of;
 pub use programs::{Program, Used, again, authenticate, write_used};
 
-/// An operation that programs can call: one that needs a permission. What needs none is one's own.
+/// An operation that programs can call. Most need a permission: what needs none is one's own, but for a few.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Operation {
     /// As in the API's description.
     pub id: &'static str,
     pub group: &'static str,
     pub summary: &'static str,
-    pub permission: Permission,
+    /// None: it lets its owner's programs do what it lets the owner, like opening reports.
+    pub permission: Option<Permission>,
 }
 
 /// Every operation that programs can call. Cloning it is cheap.
@@ -53,7 +54,7 @@ impl Catalogue {
 
     /// Every permission that some operation needs.
     pub(crate) fn needed(&self) -> PermissionSet {
-        self.iter().map(|operation| operation.permission).collect()
+        self.iter().filter_map(|operation| operation.permission).collect()
     }
 
     /// Sorted by id.
@@ -66,7 +67,7 @@ impl Catalogue {
         let known: Vec<_> = ids.into_iter().filter_map(|id| self.get(id)).collect();
         Operations {
             ids: known.iter().map(|operation| operation.id).collect(),
-            needed: known.iter().map(|operation| operation.permission).collect(),
+            needed: known.iter().filter_map(|operation| operation.permission).collect(),
         }
     }
 

@@ -28,7 +28,7 @@ fn catalogue() -> Catalogue {
         ("createApiRole", Permission::ApiEdit),
     ]
     .into_iter()
-    .map(|(id, permission)| Operation { id, group: "Some", summary: "Does it", permission })
+    .map(|(id, permission)| Operation { id, group: "Some", summary: "Does it", permission: Some(permission) })
     .collect()
 }
 

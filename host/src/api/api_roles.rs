@@ -115,15 +115,19 @@ struct ApiOperation {
     /// The `operationId` in this description.
     id: &'static str,
     summary: &'static str,
-    /// What the credential's owner must be permitted.
-    permission: &'static str,
+    /// What the credential's owner must be permitted; null where it depends on what is asked for, like reports.
+    permission: Option<&'static str>,
 }
 
 async fn operations(State(app): State<App>) -> Json<ApiOperations> {
     let mut groups = BTreeMap::<_, Vec<_>>::new();
     for operation in app.catalogue().iter() {
         let api_access::Operation { id, group, summary, permission } = *operation;
-        groups.entry(group).or_default().push(ApiOperation { id, summary, permission: permission.slug() });
+        groups.entry(group).or_default().push(ApiOperation {
+            id,
+            summary,
+            permission: permission.map(Permission::slug),
+        });
     }
     let items = groups.into_iter().map(|(group, operations)| ApiOperationGroup { group, operations });
     Json(ApiOperations { items: items.collect() })

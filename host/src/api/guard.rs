@@ -83,6 +83,8 @@ struct Admitted {
     needs: Needs,
     as_another: bool,
     despite: &'static [Pending],
+    /// Whether an API role can list it.
+    for_programs: bool,
 }
 
 /// A member of staff, or a user, with a live session: for what is one's own, like that session.
@@ -196,7 +198,8 @@ impl OnAccount {
 impl Admitted {
     fn to(op: &Op) -> Self {
         let Op { id: operation, permission, needs, as_another, despite, .. } = *op;
-        Self { operation, permission, needs, as_another, despite }
+        let for_programs = op.for_programs().is_some();
+        Self { operation, permission, needs, as_another, despite, for_programs }
     }
 
     /// Whether the session still is one, and permits this.
@@ -254,20 +257,20 @@ impl Admitted {
     }
 
     fn check_program(self, program: &Program) -> Result<(), Problem> {
-        let Some(needed) = self.permission else {
+        if !self.for_programs {
             let detail = format!("{} is for people: programs never call it.", self.operation);
             return Err(Problem::with_detail(Code::OperationNotAllowed, detail));
-        };
+        }
         if !program.owner_rights.has(Permission::ApiAccess) {
             return Err(Problem::permission(Permission::ApiAccess));
         }
         if !program.operations.has(self.operation) {
             return Err(Problem::operation_not_allowed(self.operation));
         }
-        if !program.owner_rights.has(needed) {
-            return Err(Problem::permission(needed));
+        match self.permission {
+            Some(needed) if !program.owner_rights.has(needed) => Err(Problem::permission(needed)),
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -30,6 +30,7 @@ mod outermost;
 mod page;
 mod password_reset;
 mod problem;
+pub(crate) mod reports;
 mod roles;
 mod routes;
 mod security_keys;
@@ -88,6 +89,7 @@ pub fn router(app: App) -> Router {
         account_invitations::routes,
         authorize::routes,
         activity::routes,
+        reports::routes,
         bans::routes,
         settings::routes,
         mail_templates::routes,
@@ -167,6 +169,7 @@ fn description(app: &App) -> OpenApi {
             "Contacts",
             "API access",
             "Activity",
+            "Reports",
             "Bans",
             "Settings",
             "Mail templates",

@@ -63,6 +63,8 @@ codes! {
     LoginRefused 401 "login_refused" "The login or the password is wrong";
     /// The caller's role lacks a permission; the member `permission` names it.
     PermissionRequired 403 "permission_required" "You are not permitted to do this";
+    /// The caller's role does not open that report; the detail says which ones it opens.
+    ReportNotAllowed 403 "report_not_allowed" "Your role does not open this report";
     /// There is no such user on the account.
     NotOnAccount 404 "not_on_account" "The user is not on this account";
     /// Closed accounts are shown, and nothing is done for them until they are reopened.

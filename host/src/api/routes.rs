@@ -67,6 +67,8 @@ pub(super) struct Op {
     pub(super) needs: Needs,
     /// Never a program's, though it needs a permission.
     for_people: bool,
+    /// A program's, too, though it needs no permission.
+    also_for_programs: bool,
     /// Whether an admin may do it who came in as the user.
     pub(super) as_another: bool,
     pub(super) confirmation: bool,
@@ -87,6 +89,7 @@ impl Op {
             permission: None,
             needs: Needs::Nothing,
             for_people: false,
+            also_for_programs: false,
             as_another: true,
             confirmation: false,
             despite: &[],
@@ -116,6 +119,11 @@ impl Op {
     /// Never a program's: it is bound to the caller's session.
     pub(super) const fn for_people(self) -> Self {
         Self { for_people: true, ..self }
+    }
+
+    /// A program's, too, though it needs no permission: its handler judges what the owner may.
+    pub(super) const fn also_for_programs(self) -> Self {
+        Self { also_for_programs: true, ..self }
     }
 
     /// Not for an admin who came in as the user: how they log in, and who is on the account, is theirs alone.
@@ -180,7 +188,8 @@ impl Op {
         if !self.as_another {
             codes.push(Code::LoginAsRefused);
         }
-        if self.permission.is_some() {
+        // Programs need the permission to be there at all.
+        if self.permission.is_some() || self.also_for_programs {
             codes.push(Code::PermissionRequired);
         }
         if self.confirmation {
@@ -191,10 +200,13 @@ impl Op {
         codes
     }
 
-    /// As an API role can list it: what needs no permission is one's own, and no program's.
-    fn for_programs(&self) -> Option<ApiOperation> {
-        let permission = self.permission.filter(|_| self.audience == Audience::Staff && !self.for_people)?;
-        Some(ApiOperation { id: self.id, group: self.tag, summary: self.summary, permission })
+    /// As an API role can list it: what needs no permission is, but for a few, one's own, and no program's.
+    pub(super) fn for_programs(&self) -> Option<ApiOperation> {
+        let permission = self.permission;
+        let listed = self.audience == Audience::Staff
+            && !self.for_people
+            && (permission.is_some() || self.also_for_programs);
+        listed.then_some(ApiOperation { id: self.id, group: self.tag, summary: self.summary, permission })
     }
 
     fn describe<'t>(&self, operation: TransformOperation<'t>) -> TransformOperation<'t> {

@@ -50,6 +50,7 @@ mod published_mistakes;
 mod races;
 mod recovery;
 mod registration;
+mod reports;
 mod roles;
 mod rotation;
 mod second_factor;

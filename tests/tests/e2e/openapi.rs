@@ -305,7 +305,9 @@ async fn every_operation_is_described() {
             assert_eq!(says("login_required"), operation.audience() != "public", "{name}");
         }
         let needs_one = operation.account().is_some_and(|needed| needed != "owner");
-        assert_eq!(says("permission_required"), operation.permission().is_some() || needs_one, "{name}");
+        // Programs need one to be there at all.
+        let needs_one = needs_one || operation.permission().is_some() || operation.is_for_programs();
+        assert_eq!(says("permission_required"), needs_one, "{name}");
         assert_eq!(says("owner_required"), operation.account() == Some("owner"), "{name}");
         assert_eq!(says("account_choice_required"), operation.account().is_some(), "{name}");
         assert!(
