@@ -24,6 +24,7 @@ mod delivery;
 mod departments;
 mod editing;
 mod email_verification;
+mod emits;
 mod enumeration;
 mod escalation;
 mod expiry;
