@@ -38,7 +38,8 @@ impl Secrets {
                 for (name, value) in fields {
                     match value {
                         Value::String(text) if FIELDS.contains(&name.as_str()) => self.keep(text),
-                        Value::String(link) if name == "link" => self.keep_link(link),
+                        // The log's chain has links, too, which are no addresses.
+                        Value::String(link) if name == "link" && link.contains("://") => self.keep_link(link),
                         Value::Array(codes) if name == "recovery_codes" => self.keep_codes(codes),
                         _ if KEYS.contains(&name.as_str()) => {}
                         nested => self.keep_from(nested),

@@ -2,7 +2,7 @@
 
 use super::{Error, Kind, StaffInvitation, refuse_second_first, spend, store};
 use crate::{
-    cx::{Cx, Reads},
+    cx::{Actor, Cx, Reads},
     departments,
     event::InvitationAccepted,
     ids::StaffId,
@@ -103,6 +103,8 @@ pub async fn accept_staff(
     let role = roles::find(cx, invited_as).await?.ok_or(Error::Unknown)?;
     let (email, username) = (new.email.clone(), new.username.clone());
     let staff = people::bring_in(cx, new, &role, password).await?;
+    // A guest came; whoever accepts is known by now.
+    cx.act_as(Actor::Staff(staff));
     departments::from_invitation(cx, id, staff).await?;
     store::set_staff(cx, id, staff).await?;
     outbox::make_obsolete(cx, &id.to_string(), "the link was used").await?;

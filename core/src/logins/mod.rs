@@ -5,7 +5,7 @@
 mod store;
 
 use crate::{
-    cx::{Cx, Reads},
+    cx::{Actor, Cx, Reads},
     db,
     event::PasswordChanged,
     ids::{LoginId, SessionId},
@@ -85,6 +85,14 @@ pub enum Error {
 }
 
 impl Login {
+    /// Who acts, once it is proved that it is they.
+    pub(crate) fn actor(&self) -> Actor {
+        match self.audience {
+            Audience::Staff => Actor::Staff(self.id.of_staff()),
+            Audience::User => Actor::User(self.id.of_user()),
+        }
+    }
+
     /// To whom mails about this login go.
     pub fn recipient(&self) -> Recipient {
         Recipient {

@@ -96,6 +96,8 @@ pub(super) async fn spend(cx: &mut Cx, login: &Login, hash: &RecoveryHash) -> Re
     if !store::spend_recovery_code(cx, login.id, hash).await? {
         return Ok(false);
     }
+    // The password was right before: nothing is left to prove.
+    cx.act_as(login.actor());
     let left = super::enrolled(cx, login.id).await?.recovery_codes_left;
     let left = u32::try_from(left).unwrap_or(0);
     let mail = Mail::notice(cx, login.recipient(), Notice::RecoveryCodeUsed { left });

@@ -306,6 +306,8 @@ pub async fn start(
     if !logins::touch(cx, login.id).await? {
         return Err(Error::Refused);
     }
+    // They came as a guest; that they are in is their own doing.
+    cx.act_as(login.actor());
     let pending = pending(cx, login, settings).await?;
     let (id, token) = (SessionId::new(cx.now(), cx.chance()), Token::new(cx.chance()));
     let expires_at = cx.now().plus(settings.session(login.audience).absolute);

@@ -119,11 +119,16 @@ pub async fn register(
         tell(cx, &known).await?;
         return Ok(Registered::Known);
     }
-    let how = CreatedBy::Registration;
+    let (how, address) = (CreatedBy::Registration, user.email.clone());
     let login = match create(cx, user, Some(password), how, settings.default_language()).await {
         Ok(login) => login,
-        // Somebody registered with it between the two statements; the next attempt finds them.
-        Err(Error::EmailTaken) => return Ok(Registered::Known),
+        // Somebody registered with it between the two statements.
+        Err(Error::EmailTaken) => {
+            if let Some(known) = logins::find_by_name(cx, Audience::User, &address).await? {
+                tell(cx, &known).await?;
+            }
+            return Ok(Registered::Known);
+        }
         Err(error) => return Err(error.into()),
     };
     let account =

@@ -32,6 +32,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/admin/account-groups",
             Op::staff("createAccountGroup", TAG, "Make a group of accounts", setup)
+                .emits(&["system.account_group_created"])
                 .problems(&[Code::NameTaken]),
             create,
         )
@@ -43,12 +44,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .patch(
             "/v1/admin/account-groups/{id}",
             Op::staff("changeAccountGroup", TAG, "Change a group of accounts", setup)
+                .emits(&["system.account_group_edited"])
                 .problems(&[Code::NameTaken]),
             change,
         )
         .delete(
             "/v1/admin/account-groups/{id}",
-            Op::staff("deleteAccountGroup", TAG, "Delete a group; its accounts are in none", setup),
+            Op::staff("deleteAccountGroup", TAG, "Delete a group; its accounts are in none", setup)
+                .emits(&["system.account_group_deleted"]),
             delete,
         )
 }

@@ -50,6 +50,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/invitations",
             Op::staff("inviteToAccount", TAG, "Invite somebody to an account", invite)
                 .confirmed()
+                .emits(&["invitation.created"])
                 .problems(INVITE_PROBLEMS),
             create,
         )
@@ -57,6 +58,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/invitations/bulk",
             Op::staff("inviteManyToAccount", TAG, "Invite everybody whom a CSV file names", invite)
                 .confirmed()
+                .emits(&["invitation.created"])
                 .problems(&[Code::AccountClosed]),
             create_many,
         )
@@ -70,6 +72,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/invitations/{invitation_id}",
             Op::staff("cancelAccountInvitation", TAG, "Cancel an invitation: its link is dead", invite)
                 .confirmed()
+                .emits(&["invitation.cancelled"])
                 .problems(&[Code::InvitationUnknown, Code::InvitationUsed, Code::InvitationCancelled]),
             cancel,
         )
@@ -77,6 +80,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/invitations/{invitation_id}/resend",
             Op::staff("resendAccountInvitation", TAG, "Send a new link; the old one is dead", invite)
                 .confirmed()
+                .emits(&["invitation.resent"])
                 .problems(&[
                     Code::InvitationUnknown,
                     Code::InvitationUsed,

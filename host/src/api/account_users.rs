@@ -56,6 +56,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 change_,
             )
             .confirmed()
+            .emits(&[
+                "invitation.created",
+                "user.created",
+                "account.user_added",
+                "user.password_reset_requested",
+            ])
             .problems(ADD_PROBLEMS),
             add,
         )
@@ -63,6 +69,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/users/{user_id}",
             Op::staff("changeAccountUser", TAG, "Change what a user may do on an account", change_)
                 .confirmed()
+                .emits(&["account.user_changed"])
                 .problems(&[Code::NotOnAccount, Code::OwnerFixed]),
             change,
         )
@@ -70,6 +77,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}/users/{user_id}",
             Op::staff("removeAccountUser", TAG, "Take a user off an account; they stay a user", change_)
                 .confirmed()
+                .emits(&["account.user_removed"])
                 .problems(&[Code::NotOnAccount, Code::OwnerFixed]),
             remove,
         )
@@ -82,6 +90,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 Some(Permission::AccountsOwner),
             )
             .confirmed()
+            .emits(&["account.owner_changed"])
             .problems(&[Code::NotOnAccount, Code::LoginDisabled]),
             give,
         )
@@ -100,6 +109,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             )
             .confirmed()
             .for_people()
+            .emits(&["account.login_as_opened"])
             .problems(&[Code::NotOnAccount, Code::AccountClosed, Code::LoginDisabled]),
             log_in_as,
         )

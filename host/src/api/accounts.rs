@@ -42,23 +42,35 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/admin/accounts",
             Op::staff("openAccount", TAG, "Make an account, for an existing user or a new one", edit)
+                .emits(&[
+                    "user.created",
+                    "account.created",
+                    "account.user_added",
+                    "user.password_reset_requested",
+                ])
                 .problems(&[Code::EmailTaken, Code::LoginDisabled]),
             create,
         )
         .get("/v1/admin/accounts/{id}", Op::staff("getAccount", TAG, "One account", view), get)
         .patch(
             "/v1/admin/accounts/{id}",
-            Op::staff("changeAccount", TAG, "Change an account", edit).problems(&[Code::AccountClosed]),
+            Op::staff("changeAccount", TAG, "Change an account", edit)
+                .emits(&["account.edited"])
+                .problems(&[Code::AccountClosed]),
             change,
         )
         .post(
             "/v1/admin/accounts/{id}/close",
-            Op::staff("closeAccount", TAG, "Close an account: nobody acts for it any more", edit).confirmed(),
+            Op::staff("closeAccount", TAG, "Close an account: nobody acts for it any more", edit)
+                .confirmed()
+                .emits(&["account.closed"]),
             close,
         )
         .post(
             "/v1/admin/accounts/{id}/reopen",
-            Op::staff("reopenAccount", TAG, "Open a closed account again", edit).confirmed(),
+            Op::staff("reopenAccount", TAG, "Open a closed account again", edit)
+                .confirmed()
+                .emits(&["account.reopened"]),
             reopen,
         )
         .get(
@@ -75,6 +87,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/accounts/{id}",
             Op::staff("deleteAccount", TAG, "Delete an account for good, after its preview", delete_)
                 .confirmed()
+                .emits(&["account.deleted"])
                 .problems(&[Code::PreviewOutdated]),
             delete,
         )

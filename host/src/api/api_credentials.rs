@@ -41,6 +41,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-credentials",
             Op::staff("createApiCredential", TAG, "Create an API credential; its owner is told", edit)
                 .confirmed()
+                .emits(&["api.credential_created"])
                 .problems(&[
                     Code::BeyondOwnPermissions,
                     Code::ApiRoleRequired,
@@ -59,6 +60,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-credentials/{id}",
             Op::staff("changeApiCredential", TAG, "Change an API credential; holds at once", edit)
                 .confirmed()
+                .emits(&["api.credential_edited"])
                 .problems(&[Code::BeyondOwnPermissions, Code::ApiRoleRequired]),
             change,
         )
@@ -66,6 +68,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-credentials/{id}",
             Op::staff("deleteApiCredential", TAG, "Delete an API credential; it refuses at once", edit)
                 .confirmed()
+                .emits(&["api.credential_deleted"])
                 .problems(&[Code::BeyondOwnPermissions]),
             delete,
         )
@@ -78,6 +81,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 edit,
             )
             .confirmed()
+            .emits(&["api.credential_rotated"])
             .problems(&[Code::BeyondOwnPermissions, Code::LoginDisabled, Code::RotatedMeanwhile]),
             rotate,
         )

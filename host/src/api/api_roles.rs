@@ -39,6 +39,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-roles",
             Op::staff("createApiRole", TAG, "Create an API role", edit)
                 .confirmed()
+                .emits(&["api.role_created"])
                 .problems(&[Code::BeyondOwnPermissions, Code::NameTaken]),
             create,
         )
@@ -47,6 +48,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-roles/{id}",
             Op::staff("changeApiRole", TAG, "Change an API role; holds at once", edit)
                 .confirmed()
+                .emits(&["api.role_edited"])
                 .problems(&[Code::BeyondOwnPermissions, Code::NameTaken]),
             change,
         )
@@ -54,6 +56,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/api-roles/{id}",
             Op::staff("deleteApiRole", TAG, "Delete an API role; its credentials lose it", edit)
                 .confirmed()
+                .emits(&["api.role_deleted"])
                 .problems(&[Code::BeyondOwnPermissions]),
             delete,
         )

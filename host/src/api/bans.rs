@@ -27,8 +27,18 @@ pub(super) fn routes(routes: Routes) -> Routes {
     let (view, manage) = (Some(Permission::BansView), Some(Permission::BansManage));
     routes
         .get("/v1/admin/bans", Op::staff("listBans", TAG, "List bans", view), list)
-        .post("/v1/admin/bans", Op::staff("addBan", TAG, "Ban a network by hand", manage).confirmed(), add)
-        .delete("/v1/admin/bans/{id}", Op::staff("liftBan", TAG, "Lift a ban", manage).confirmed(), lift)
+        .post(
+            "/v1/admin/bans",
+            Op::staff("addBan", TAG, "Ban a network by hand", manage)
+                .confirmed()
+                .emits(&["system.address_banned"]),
+            add,
+        )
+        .delete(
+            "/v1/admin/bans/{id}",
+            Op::staff("liftBan", TAG, "Lift a ban", manage).confirmed().emits(&["system.ban_lifted"]),
+            lift,
+        )
         .get(
             "/v1/admin/trusted-addresses",
             Op::staff("listTrustedAddresses", TAG, "List trusted addresses", view),
@@ -36,12 +46,16 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/admin/trusted-addresses",
-            Op::staff("trustAddress", TAG, "Trust a network never to be banned", manage).confirmed(),
+            Op::staff("trustAddress", TAG, "Trust a network never to be banned", manage)
+                .confirmed()
+                .emits(&["system.address_trusted"]),
             trust,
         )
         .delete(
             "/v1/admin/trusted-addresses/{id}",
-            Op::staff("distrustAddress", TAG, "Trust a network no longer", manage).confirmed(),
+            Op::staff("distrustAddress", TAG, "Trust a network no longer", manage)
+                .confirmed()
+                .emits(&["system.address_untrusted"]),
             distrust,
         )
 }

@@ -44,7 +44,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/client/account",
-            Op::client("changeMyAccount", TAG, "Change the profile of the account I act for", profile),
+            Op::client("changeMyAccount", TAG, "Change the profile of the account I act for", profile)
+                .emits(&["account.edited"]),
             change,
         )
         .get(
@@ -56,16 +57,16 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/account/users/{user_id}",
             owners("changeMyAccountUser", "Change what somebody may do on my account")
                 .not_as_another()
+                .emits(&["account.user_changed"])
                 .problems(&[Code::NotOnAccount, Code::OwnerFixed, Code::TurnedOff]),
             change_user,
         )
         .delete(
             "/v1/client/account/users/{user_id}",
-            owners("removeMyAccountUser", "Take somebody off my account").not_as_another().problems(&[
-                Code::NotOnAccount,
-                Code::OwnerFixed,
-                Code::TurnedOff,
-            ]),
+            owners("removeMyAccountUser", "Take somebody off my account")
+                .not_as_another()
+                .emits(&["account.user_removed"])
+                .problems(&[Code::NotOnAccount, Code::OwnerFixed, Code::TurnedOff]),
             remove_user,
         );
     routes
@@ -78,6 +79,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/account/invitations",
             owners("inviteToMyAccount", "Invite somebody to my account")
                 .not_as_another()
+                .emits(&["invitation.created"])
                 .problems(INVITE_PROBLEMS),
             invite,
         )
@@ -85,6 +87,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/account/invitations/bulk",
             owners("inviteManyToMyAccount", "Invite everybody whom a CSV file names")
                 .not_as_another()
+                .emits(&["invitation.created"])
                 .problems(&[Code::TurnedOff]),
             invite_many,
         )
@@ -98,6 +101,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/account/invitations/{invitation_id}",
             owners("cancelMyAccountInvitation", "Cancel an invitation: its link is dead")
                 .not_as_another()
+                .emits(&["invitation.cancelled"])
                 .problems(&[Code::InvitationUnknown, Code::InvitationUsed, Code::InvitationCancelled]),
             cancel_invitation,
         )
@@ -105,6 +109,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/account/invitations/{invitation_id}/resend",
             owners("resendMyAccountInvitation", "Send a new link; the old one is dead")
                 .not_as_another()
+                .emits(&["invitation.resent"])
                 .problems(&[
                     Code::InvitationUnknown,
                     Code::InvitationUsed,

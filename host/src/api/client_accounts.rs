@@ -37,14 +37,22 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .post(
             "/v1/client/register",
-            Op::public("register", TAG, "Register: a user, and the account they own").problems(&[
-                Code::TurnedOff,
-                Code::PasswordRefused,
-                Code::TooManyAttempts,
-                Code::Overloaded,
-                Code::AddressBanned,
-                Code::AddressNotAllowed,
-            ]),
+            Op::public("register", TAG, "Register: a user, and the account they own")
+                .emits(&[
+                    "user.created",
+                    "account.created",
+                    "account.user_added",
+                    "user.email_verification_sent",
+                    "user.registered_again",
+                ])
+                .problems(&[
+                    Code::TurnedOff,
+                    Code::PasswordRefused,
+                    Code::TooManyAttempts,
+                    Code::Overloaded,
+                    Code::AddressBanned,
+                    Code::AddressNotAllowed,
+                ]),
             register,
         )
         .get(
@@ -56,6 +64,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/accounts",
             Op::client("createAccount", TAG, "Make a further account, which I own", Needs::Nothing)
                 .not_as_another()
+                .emits(&["account.created", "account.user_added"])
                 .problems(&[Code::TurnedOff, Code::TooManyAttempts]),
             create,
         )

@@ -46,11 +46,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/client/me",
-            own("clientChangeMe", "Change my own details").problems(&[
-                Code::ConfirmationRequired,
-                Code::EmailTaken,
-                Code::TooManyAttempts,
-            ]),
+            own("clientChangeMe", "Change my own details")
+                .emits(&["user.edited", "user.security_question_cleared", "user.email_verification_sent"])
+                .problems(&[Code::ConfirmationRequired, Code::EmailTaken, Code::TooManyAttempts]),
             change,
         )
         .put(
@@ -58,6 +56,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             own("clientChangePassword", "Change my password; my other sessions end")
                 .confirmed()
                 .despite(&[Pending::ChangePassword])
+                .emits(&["user.password_changed"])
                 .problems(&[Code::PasswordRefused, Code::Overloaded]),
             change_password,
         )
@@ -65,6 +64,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/me/email-verification",
             own("sendEmailVerification", "Send the link that verifies my address again, once a minute")
                 .despite(Pending::ALL)
+                .emits(&["user.email_verification_sent"])
                 .problems(&[Code::TooManyAttempts]),
             send_verification,
         )
@@ -72,6 +72,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/me/email-verification/confirm",
             own("confirmEmail", "Verify my address by the link that was mailed there")
                 .despite(Pending::ALL)
+                .emits(&["user.email_verified"])
                 .problems(&[Code::LinkDead]),
             confirm_email,
         );
@@ -90,12 +91,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/me/security-question",
             own("chooseSecurityQuestion", "Choose a security question, asked when I forgot my password")
                 .confirmed()
+                .emits(&["user.security_question_set"])
                 .problems(&[Code::EmailUnverified, Code::Overloaded]),
             choose_question,
         )
         .delete(
             "/v1/client/me/security-question",
-            own("dropSecurityQuestion", "Have no security question any more").confirmed(),
+            own("dropSecurityQuestion", "Have no security question any more")
+                .confirmed()
+                .emits(&["user.security_question_cleared"]),
             drop_question,
         );
     let routes = routes
@@ -112,6 +116,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             own("clientConfirmTotp", "Enrol time-based codes by a first one")
                 .confirmed()
                 .despite(ENROL)
+                .emits(&["user.second_factor_added"])
                 .problems(CONFIRM),
             confirm_totp,
         )
@@ -119,6 +124,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/me/totp",
             own("clientRemoveTotp", "Remove time-based codes; my other sessions end")
                 .confirmed()
+                .emits(&["user.second_factor_removed"])
                 .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
             remove_totp,
         )
@@ -126,6 +132,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/me/recovery-codes",
             own("clientRenewRecoveryCodes", "Ten new recovery codes in the place of the old ones")
                 .confirmed()
+                .emits(&["user.recovery_codes_renewed"])
                 .problems(&[Code::NotFound, Code::Overloaded]),
             renew_recovery_codes,
         );
@@ -153,6 +160,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             own("clientConfirmSecurityKey", "Register the security key that answered")
                 .confirmed()
                 .despite(ENROL)
+                .emits(&["user.second_factor_added"])
                 .problems(&[
                     Code::TurnedOff,
                     Code::EmailUnverified,
@@ -165,13 +173,16 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/client/me/security-keys/{id}",
-            own("clientRenameSecurityKey", "Give a security key another name").problems(&[Code::NotFound]),
+            own("clientRenameSecurityKey", "Give a security key another name")
+                .emits(&["user.security_key_renamed"])
+                .problems(&[Code::NotFound]),
             security_keys::rename,
         )
         .delete(
             "/v1/client/me/security-keys/{id}",
             own("clientRemoveSecurityKey", "Remove a security key; other sessions end")
                 .confirmed()
+                .emits(&["user.second_factor_removed"])
                 .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
             security_keys::remove,
         )

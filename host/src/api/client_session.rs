@@ -35,12 +35,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
     routes
         .post(
             "/v1/client/session",
-            Op::public("clientLogIn", TAG, "Log in as a user").problems(LIMITED),
+            Op::public("clientLogIn", TAG, "Log in as a user")
+                .emits(&["session.started", "session.challenged", "session.refused"])
+                .problems(LIMITED),
             log_in,
         )
         .post(
             "/v1/client/session/second-factor",
             Op::public("clientAnswerChallenge", TAG, "Answer a login's challenge with the second factor")
+                .emits(&["session.started", "user.recovery_code_used", "session.refused"])
                 .problems(FACTOR),
             second_factor,
         )
@@ -52,7 +55,9 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .delete(
             "/v1/client/session",
-            Op::client("clientLogOut", TAG, "Log out", Needs::Nothing).despite(Pending::ALL),
+            Op::client("clientLogOut", TAG, "Log out", Needs::Nothing)
+                .despite(Pending::ALL)
+                .emits(&["session.ended"]),
             log_out,
         )
         .post(
@@ -65,6 +70,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             )
             .despite(Pending::ALL)
             .not_as_another()
+            .emits(&["session.confirmed", "session.refused"])
             .problems(&[Code::ConfirmationRefused, Code::Overloaded, Code::TooManyAttempts]),
             confirm,
         )
@@ -72,6 +78,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/client/session/account",
             Op::client("chooseAccount", TAG, "Act for another of my accounts from now on", Needs::Nothing)
                 .not_as_another()
+                .emits(&["account.chosen"])
                 .problems(&[Code::NotFound, Code::AccountClosed]),
             choose,
         )
@@ -88,19 +95,22 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .delete(
             "/v1/client/sessions",
             Op::client("clientEndOtherSessions", TAG, "End all my sessions but this one", Needs::Nothing)
-                .not_as_another(),
+                .not_as_another()
+                .emits(&["session.ended"]),
             session_list::end_others,
         )
         .delete(
             "/v1/client/sessions/{id}",
             Op::client("clientEndSession", TAG, "End one of my sessions", Needs::Nothing)
                 .not_as_another()
+                .emits(&["session.ended"])
                 .problems(&[Code::NotFound]),
             session_list::end,
         )
         .post(
             "/v1/public/login-as",
             Op::public("enterAsUser", TAG, "Come in as a user, by the link that an admin was given")
+                .emits(&["session.started"])
                 .problems(&[Code::LinkDead, Code::AddressBanned, Code::AddressNotAllowed]),
             enter_as,
         )

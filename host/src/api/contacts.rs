@@ -36,6 +36,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/admin/accounts/{id}/contacts",
             Op::staff("createContact", TAG, "Add a contact to an account", edit)
+                .emits(&["account.contact_created"])
                 .problems(&[Code::LimitReached]),
             create,
         )
@@ -46,12 +47,12 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/admin/accounts/{id}/contacts/{contact_id}",
-            Op::staff("changeContact", TAG, "Change a contact", edit),
+            Op::staff("changeContact", TAG, "Change a contact", edit).emits(&["account.contact_edited"]),
             change,
         )
         .delete(
             "/v1/admin/accounts/{id}/contacts/{contact_id}",
-            Op::staff("deleteContact", TAG, "Delete a contact", edit),
+            Op::staff("deleteContact", TAG, "Delete a contact", edit).emits(&["account.contact_deleted"]),
             delete,
         );
     routes
@@ -63,6 +64,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/client/account/contacts",
             Op::client("createMyContact", TAG, "Add a contact to my account", own)
+                .emits(&["account.contact_created"])
                 .problems(&[Code::LimitReached]),
             create_own,
         )
@@ -73,12 +75,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/client/account/contacts/{contact_id}",
-            Op::client("changeMyContact", TAG, "Change a contact of my account", own),
+            Op::client("changeMyContact", TAG, "Change a contact of my account", own)
+                .emits(&["account.contact_edited"]),
             change_own,
         )
         .delete(
             "/v1/client/account/contacts/{contact_id}",
-            Op::client("deleteMyContact", TAG, "Delete a contact of my account", own),
+            Op::client("deleteMyContact", TAG, "Delete a contact of my account", own)
+                .emits(&["account.contact_deleted"]),
             delete_own,
         )
 }

@@ -32,17 +32,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/admin/custom-fields",
             Op::staff("createCustomField", TAG, "Make a custom field, the last in the order", setup)
+                .emits(&["system.custom_field_created"])
                 .problems(&[Code::NameTaken, Code::LimitReached]),
             create,
         )
         .put(
             "/v1/admin/custom-fields/order",
-            Op::staff("orderCustomFields", TAG, "Put all custom fields into another order", setup),
+            Op::staff("orderCustomFields", TAG, "Put all custom fields into another order", setup)
+                .emits(&["system.custom_field_edited"]),
             reorder,
         )
         .patch(
             "/v1/admin/custom-fields/{id}",
-            Op::staff("changeCustomField", TAG, "Change a custom field; slug and kind stay", setup),
+            Op::staff("changeCustomField", TAG, "Change a custom field; slug and kind stay", setup)
+                .emits(&["system.custom_field_edited"]),
             change,
         )
         .delete(
@@ -53,7 +56,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 "Delete a custom field, with what accounts have in it",
                 setup,
             )
-            .confirmed(),
+            .confirmed()
+            .emits(&["system.custom_field_deleted"]),
             delete,
         )
 }

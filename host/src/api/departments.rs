@@ -33,28 +33,29 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/admin/departments",
-            Op::staff("createDepartment", TAG, "Make a department, the last in the order", edit).problems(&[
-                Code::NameTaken,
-                Code::EmailTaken,
-                Code::LimitReached,
-            ]),
+            Op::staff("createDepartment", TAG, "Make a department, the last in the order", edit)
+                .emits(&["system.department_created"])
+                .problems(&[Code::NameTaken, Code::EmailTaken, Code::LimitReached]),
             create,
         )
         .put(
             "/v1/admin/departments/order",
-            Op::staff("orderDepartments", TAG, "Put all departments into another order", edit),
+            Op::staff("orderDepartments", TAG, "Put all departments into another order", edit)
+                .emits(&["system.department_edited"]),
             reorder,
         )
         .get("/v1/admin/departments/{id}", Op::staff("getDepartment", TAG, "One department", view), get)
         .patch(
             "/v1/admin/departments/{id}",
             Op::staff("changeDepartment", TAG, "Change a department", edit)
+                .emits(&["system.department_edited"])
                 .problems(&[Code::NameTaken, Code::EmailTaken]),
             change,
         )
         .delete(
             "/v1/admin/departments/{id}",
             Op::staff("deleteDepartment", TAG, "Delete a department; its members stay staff", edit)
+                .emits(&["system.department_deleted"])
                 .problems(&[Code::BeyondOwnPermissions]),
             delete,
         )
@@ -72,6 +73,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 edit,
             )
             .confirmed()
+            .emits(&["system.department_edited"])
             .problems(&[Code::BeyondOwnPermissions, Code::OwnLogin]),
             set_members,
         )

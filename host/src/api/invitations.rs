@@ -43,6 +43,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/public/invitations/accept",
             Op::public("acceptInvitation", TAG, "Accept an invitation and be logged in")
                 .not_as_another()
+                .emits(&[
+                    "invitation.accepted",
+                    "staff.created",
+                    "user.created",
+                    "user.email_verification_sent",
+                    "account.user_added",
+                    "account.chosen",
+                    "session.started",
+                ])
                 .problems(&[
                     Code::InvitationUnknown,
                     Code::InvitationUsed,

@@ -44,13 +44,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/mail-templates/{mail}/{language}",
             Op::staff("setMailTemplate", TAG, "Put texts in the place of ours", edit)
                 .confirmed()
+                .emits(&["system.mail_template_changed"])
                 .problems(&[Code::LimitReached]),
             set,
         )
         .delete(
             "/v1/admin/mail-templates/{mail}/{language}",
             Op::staff("resetMailTemplate", TAG, "Put ours, or those of a file, in force again", edit)
-                .confirmed(),
+                .confirmed()
+                .emits(&["system.mail_template_reset"]),
             reset,
         )
         .post(
@@ -60,7 +62,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/admin/mail-templates/{mail}/{language}/test",
-            Op::staff("testMailTemplate", TAG, "Send a sample of a mail to my own address", edit),
+            Op::staff("testMailTemplate", TAG, "Send a sample of a mail to my own address", edit)
+                .emits(&["system.mail_template_tested"]),
             test,
         )
 }

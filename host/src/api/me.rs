@@ -41,7 +41,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .patch(
             "/v1/admin/me",
-            Op::staff("changeMe", TAG, "Change my own details", None).problems(&[
+            Op::staff("changeMe", TAG, "Change my own details", None).emits(&["staff.edited"]).problems(&[
                 Code::ConfirmationRequired,
                 Code::EmailTaken,
                 Code::UsernameTaken,
@@ -53,6 +53,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("changePassword", TAG, "Change my password; my other sessions end", None)
                 .confirmed()
                 .despite(&[Pending::ChangePassword])
+                .emits(&["staff.password_changed"])
                 .problems(&[Code::PasswordRefused, Code::Overloaded]),
             change_password,
         )
@@ -69,6 +70,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("confirmTotp", TAG, "Enrol time-based codes by a first one", None)
                 .confirmed()
                 .despite(ENROL)
+                .emits(&["staff.second_factor_added"])
                 .problems(&[Code::TurnedOff, Code::EmailUnverified, Code::NotBegun, Code::Overloaded]),
             confirm_totp,
         )
@@ -76,6 +78,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/me/totp",
             Op::staff("removeTotp", TAG, "Remove time-based codes; my other sessions end", None)
                 .confirmed()
+                .emits(&["staff.second_factor_removed"])
                 .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
             remove_totp,
         )
@@ -83,6 +86,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/me/recovery-codes",
             Op::staff("renewRecoveryCodes", TAG, "Ten new recovery codes in the place of the old ones", None)
                 .confirmed()
+                .emits(&["staff.recovery_codes_renewed"])
                 .problems(&[Code::NotFound, Code::Overloaded]),
             renew_recovery_codes,
         )

@@ -29,6 +29,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/public/password-reset",
             Op::public("askForPasswordReset", TAG, "Ask for a link to set a forgotten password anew")
+                .emits(&["staff.password_reset_requested", "user.password_reset_requested"])
                 .problems(&[
                     Code::TurnedOff,
                     Code::TooManyAttempts,
@@ -54,8 +55,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/public/password-reset/complete",
-            Op::public("completePasswordReset", TAG, "Set the password; log in with it afterwards").problems(
-                &[
+            Op::public("completePasswordReset", TAG, "Set the password; log in with it afterwards")
+                .emits(&[
+                    "staff.password_changed",
+                    "user.password_changed",
+                    "user.second_factor_removed",
+                    "user.email_verified",
+                    "user.security_answer_refused",
+                ])
+                .problems(&[
                     Code::ResetLinkDead,
                     Code::PasswordRefused,
                     Code::AnswerRefused,
@@ -63,8 +71,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                     Code::AddressBanned,
                     Code::AddressNotAllowed,
                     Code::TooManyAttempts,
-                ],
-            ),
+                ]),
             complete,
         )
 }

@@ -40,6 +40,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/roles",
             Op::staff("createRole", TAG, "Make a role, empty or with what it permits", edit)
                 .confirmed()
+                .emits(&["role.created"])
                 .problems(&[Code::BeyondOwnPermissions, Code::NameTaken]),
             create,
         )
@@ -52,6 +53,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/roles/{id}",
             Op::staff("changeRole", TAG, "Change a role; its members feel it at once", edit)
                 .confirmed()
+                .emits(&["role.edited"])
                 .problems(&[
                     Code::NotFound,
                     Code::BeyondOwnPermissions,
@@ -63,19 +65,23 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .delete(
             "/v1/admin/roles/{id}",
-            Op::staff("deleteRole", TAG, "Delete a role that nobody has", edit).confirmed().problems(&[
-                Code::NotFound,
-                Code::BeyondOwnPermissions,
-                Code::OwnRole,
-                Code::FullRole,
-                Code::RoleInUse,
-            ]),
+            Op::staff("deleteRole", TAG, "Delete a role that nobody has", edit)
+                .confirmed()
+                .emits(&["role.deleted"])
+                .problems(&[
+                    Code::NotFound,
+                    Code::BeyondOwnPermissions,
+                    Code::OwnRole,
+                    Code::FullRole,
+                    Code::RoleInUse,
+                ]),
             delete,
         )
         .post(
             "/v1/admin/roles/{id}/duplicate",
             Op::staff("duplicateRole", TAG, "Make a role like this one under a new name", edit)
                 .confirmed()
+                .emits(&["role.created"])
                 .problems(&[Code::NotFound, Code::BeyondOwnPermissions, Code::NameTaken]),
             duplicate,
         )

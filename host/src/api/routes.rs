@@ -146,7 +146,8 @@ impl Op {
         Self { problems, ..self }
     }
 
-    /// The events it may write into the activity log when it succeeds. What names none changes nothing.
+    /// The events it may write into the activity log: when it succeeds, a moment later by what it began, and when it
+    /// refuses a guess (at a password, a code, an answer). What names none changes nothing.
     pub(super) const fn emits(self, emits: &'static [&'static str]) -> Self {
         Self { emits, ..self }
     }

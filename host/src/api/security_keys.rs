@@ -57,6 +57,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("confirmSecurityKey", TAG, "Register the security key that answered", None)
                 .confirmed()
                 .despite(ENROL)
+                .emits(&["staff.second_factor_added"])
                 .problems(&[
                     Code::TurnedOff,
                     Code::EmailUnverified,
@@ -70,6 +71,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .patch(
             "/v1/admin/me/security-keys/{id}",
             Op::staff("renameSecurityKey", TAG, "Give a security key another name", None)
+                .emits(&["staff.security_key_renamed"])
                 .problems(&[Code::NotFound]),
             rename,
         )
@@ -77,6 +79,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/me/security-keys/{id}",
             Op::staff("removeSecurityKey", TAG, "Remove a security key; other sessions end", None)
                 .confirmed()
+                .emits(&["staff.second_factor_removed"])
                 .problems(&[Code::NotFound, Code::SecondFactorNeeded]),
             remove,
         )

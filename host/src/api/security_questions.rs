@@ -33,12 +33,14 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .post(
             "/v1/admin/security-questions",
             Op::staff("createSecurityQuestion", TAG, "Add a security question", setup)
+                .emits(&["system.security_question_created"])
                 .problems(&[Code::NameTaken]),
             create,
         )
         .patch(
             "/v1/admin/security-questions/{id}",
             Op::staff("changeSecurityQuestion", TAG, "Word a security question anew", setup)
+                .emits(&["system.security_question_edited"])
                 .problems(&[Code::NameTaken]),
             change,
         )
@@ -50,6 +52,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 "Delete a security question that nobody has chosen",
                 setup,
             )
+            .emits(&["system.security_question_deleted"])
             .problems(&[Code::QuestionInUse]),
             delete,
         )
@@ -61,7 +64,8 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 "Take a user's security question away",
                 Some(Permission::UsersSecurity),
             )
-            .confirmed(),
+            .confirmed()
+            .emits(&["user.security_question_cleared"]),
             clear,
         )
 }

@@ -58,10 +58,29 @@ pub(super) const FACTOR: &[Code] = &[
 
 pub(super) fn routes(routes: Routes) -> Routes {
     routes
-        .post("/v1/admin/session", Op::public("logIn", TAG, "Log in as staff").problems(LIMITED), log_in)
+        .post(
+            "/v1/admin/session",
+            Op::public("logIn", TAG, "Log in as staff")
+                .emits(&[
+                    "session.started",
+                    "session.challenged",
+                    "session.refused",
+                    "system.address_banned",
+                    "system.trusted_address_failed",
+                ])
+                .problems(LIMITED),
+            log_in,
+        )
         .post(
             "/v1/admin/session/second-factor",
             Op::public("answerChallenge", TAG, "Answer a login's challenge with the second factor")
+                .emits(&[
+                    "session.started",
+                    "staff.recovery_code_used",
+                    "session.refused",
+                    "system.address_banned",
+                    "system.trusted_address_failed",
+                ])
                 .problems(FACTOR),
             second_factor,
         )
@@ -70,11 +89,21 @@ pub(super) fn routes(routes: Routes) -> Routes {
             Op::staff("whoAmI", TAG, "Who am I, and what may I do", None).despite(Pending::ALL),
             who_am_i,
         )
-        .delete("/v1/admin/session", Op::staff("logOut", TAG, "Log out", None).despite(Pending::ALL), log_out)
+        .delete(
+            "/v1/admin/session",
+            Op::staff("logOut", TAG, "Log out", None).despite(Pending::ALL).emits(&["session.ended"]),
+            log_out,
+        )
         .post(
             "/v1/admin/session/confirm",
             Op::staff("confirmSession", TAG, "Give the password again, for sensitive changes", None)
                 .despite(Pending::ALL)
+                .emits(&[
+                    "session.confirmed",
+                    "session.refused",
+                    "system.address_banned",
+                    "system.trusted_address_failed",
+                ])
                 .problems(&[Code::ConfirmationRefused, Code::Overloaded, Code::TooManyAttempts]),
             confirm,
         )

@@ -29,12 +29,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .delete(
             "/v1/admin/sessions",
-            Op::staff("endOtherSessions", TAG, "End all my sessions but this one", None),
+            Op::staff("endOtherSessions", TAG, "End all my sessions but this one", None)
+                .emits(&["session.ended"]),
             end_others,
         )
         .delete(
             "/v1/admin/sessions/{id}",
-            Op::staff("endSession", TAG, "End one of my sessions", None).problems(&[Code::NotFound]),
+            Op::staff("endSession", TAG, "End one of my sessions", None)
+                .emits(&["session.ended"])
+                .problems(&[Code::NotFound]),
             end,
         )
 }

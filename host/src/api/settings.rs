@@ -32,6 +32,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 Some(Permission::SettingsEdit),
             )
             .confirmed()
+            .emits(&["system.settings_changed"])
             .problems(&[Code::Invalid]),
             change,
         )

@@ -58,6 +58,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 Some(Permission::StaffCreate),
             )
             .confirmed()
+            .emits(&["staff.created"])
             .problems(&[
                 Code::BeyondOwnPermissions,
                 Code::EmailTaken,
@@ -82,6 +83,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff/{id}",
             Op::staff("changeStaff", TAG, "Change a colleague's details", Some(Permission::StaffEdit))
                 .confirmed()
+                .emits(&["staff.edited", "staff.password_changed"])
                 .problems(&[
                     Code::NotFound,
                     Code::BeyondOwnPermissions,
@@ -99,6 +101,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff/{id}",
             Op::staff("deleteStaff", TAG, "Delete a colleague for good", Some(Permission::StaffDelete))
                 .confirmed()
+                .emits(&["staff.deleted", "api.credential_deleted", "invitation.cancelled"])
                 .problems(REMOVE_PROBLEMS),
             delete,
         )
@@ -111,6 +114,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 disable,
             )
             .confirmed()
+            .emits(&["staff.disabled", "api.credential_deleted"])
             .problems(REMOVE_PROBLEMS),
             disable_staff,
         )
@@ -118,6 +122,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff/{id}/enable",
             Op::staff("enableStaff", TAG, "Let a colleague in again", disable)
                 .confirmed()
+                .emits(&["staff.enabled"])
                 .problems(REMOVE_PROBLEMS),
             enable,
         )
@@ -125,6 +130,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff/{id}/reset-password",
             Op::staff("resetStaffPassword", TAG, "Mail a colleague a link to set their password anew", help)
                 .confirmed()
+                .emits(&["staff.password_reset_requested"])
                 .problems(HELP_PROBLEMS),
             reset_password,
         )
@@ -137,6 +143,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 help,
             )
             .confirmed()
+            .emits(&["staff.second_factor_removed"])
             .problems(HELP_PROBLEMS),
             remove_second_factor,
         )

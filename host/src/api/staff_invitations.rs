@@ -36,12 +36,15 @@ pub(super) fn routes(routes: Routes) -> Routes {
         )
         .post(
             "/v1/admin/staff-invitations",
-            Op::staff("inviteStaff", TAG, "Invite a member of staff", invite).confirmed().problems(&[
-                Code::BeyondOwnPermissions,
-                Code::EmailTaken,
-                Code::UsernameTaken,
-                Code::Invalid,
-            ]),
+            Op::staff("inviteStaff", TAG, "Invite a member of staff", invite)
+                .confirmed()
+                .emits(&["invitation.created"])
+                .problems(&[
+                    Code::BeyondOwnPermissions,
+                    Code::EmailTaken,
+                    Code::UsernameTaken,
+                    Code::Invalid,
+                ]),
             create,
         )
         .get(
@@ -54,6 +57,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff-invitations/{id}",
             Op::staff("changeStaffInvitation", TAG, "Change an invitation before it is accepted", invite)
                 .confirmed()
+                .emits(&["invitation.edited"])
                 .problems(&[
                     Code::BeyondOwnPermissions,
                     Code::InvitationUnknown,
@@ -69,6 +73,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff-invitations/{id}",
             Op::staff("cancelStaffInvitation", TAG, "Cancel an invitation: its link is dead", invite)
                 .confirmed()
+                .emits(&["invitation.cancelled"])
                 .problems(&[
                     Code::BeyondOwnPermissions,
                     Code::InvitationUnknown,
@@ -81,6 +86,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/staff-invitations/{id}/resend",
             Op::staff("resendStaffInvitation", TAG, "Send a new link; the old one is dead", invite)
                 .confirmed()
+                .emits(&["invitation.resent"])
                 .problems(&[
                     Code::BeyondOwnPermissions,
                     Code::InvitationUnknown,

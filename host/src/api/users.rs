@@ -38,17 +38,22 @@ pub(super) fn routes(routes: Routes) -> Routes {
         .get("/v1/admin/users", Op::staff("listUsers", TAG, "List users, the newest first", view), list)
         .post(
             "/v1/admin/users",
-            Op::staff("createUser", TAG, "Create a user, who is on no account yet", edit).problems(&[
-                Code::EmailTaken,
-                Code::PasswordRefused,
-                Code::Overloaded,
-            ]),
+            Op::staff("createUser", TAG, "Create a user, who is on no account yet", edit)
+                .emits(&["user.created", "user.password_reset_requested"])
+                .problems(&[Code::EmailTaken, Code::PasswordRefused, Code::Overloaded]),
             create,
         )
         .get("/v1/admin/users/{id}", Op::staff("getUser", TAG, "One user, with their accounts", view), get)
         .patch(
             "/v1/admin/users/{id}",
             Op::staff("changeUser", TAG, "Change a user's names, address or language", edit)
+                .emits(&[
+                    "user.edited",
+                    "user.security_question_cleared",
+                    "user.email_verified",
+                    "user.email_verification_sent",
+                    "user.password_reset_requested",
+                ])
                 .problems(&[Code::EmailTaken]),
             change,
         )
@@ -61,6 +66,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 Some(Permission::UsersDelete),
             )
             .confirmed()
+            .emits(&["user.deleted"])
             .problems(&[Code::UserHasAccounts]),
             delete,
         );
@@ -69,6 +75,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
             "/v1/admin/users/{id}/reset-password",
             Op::staff("resetUserPassword", TAG, "Mail a user a link to set their password", help)
                 .confirmed()
+                .emits(&["user.password_reset_requested"])
                 .problems(&[Code::LoginDisabled]),
             reset_password,
         )
@@ -81,6 +88,7 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 help,
             )
             .confirmed()
+            .emits(&["user.password_changed"])
             .problems(&[Code::PasswordRefused, Code::Overloaded]),
             set_temporary_password,
         )
@@ -92,17 +100,20 @@ pub(super) fn routes(routes: Routes) -> Routes {
                 "Remove a user's second factor; their sessions end",
                 help,
             )
-            .confirmed(),
+            .confirmed()
+            .emits(&["user.second_factor_removed"]),
             remove_second_factor,
         )
         .post(
             "/v1/admin/users/{id}/disable",
-            Op::staff("disableUser", TAG, "Shut a user out; their sessions end", disable).confirmed(),
+            Op::staff("disableUser", TAG, "Shut a user out; their sessions end", disable)
+                .confirmed()
+                .emits(&["user.disabled"]),
             disable_user,
         )
         .post(
             "/v1/admin/users/{id}/enable",
-            Op::staff("enableUser", TAG, "Let a user in again", disable).confirmed(),
+            Op::staff("enableUser", TAG, "Let a user in again", disable).confirmed().emits(&["user.enabled"]),
             enable,
         )
 }

@@ -25,6 +25,7 @@ mod delivery;
 mod departments;
 mod editing;
 mod email_verification;
+mod emits;
 mod enumeration;
 mod escalation;
 mod expiry;

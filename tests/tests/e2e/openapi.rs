@@ -89,8 +89,19 @@ impl Operation {
             .unwrap_or_else(|| panic!("{} does not say", self.name()))
     }
 
-    /// The path, with `id` where it names something; where it names several, theirs are `ID/ID`, else all are the one.
+    /// The names of the events it may write.
+    pub(crate) fn emits(&self) -> BTreeSet<&str> {
+        let emits = self.about["x-frontdesk"]["emits"].as_array();
+        let emits = emits.unwrap_or_else(|| panic!("{} does not say", self.name()));
+        emits.iter().map(|name| name.as_str().expect("a name")).collect()
+    }
+
+    /// The path, with `id` where it names something; where it names several, theirs are `ID/ID`, else all are the one. Where
+    /// it names nothing, `id` may be a query.
     pub(crate) fn path_of(&self, id: &str) -> String {
+        if !self.path.contains('{') {
+            return format!("{}{}", self.path, if id.starts_with('?') { id } else { "" });
+        }
         let (mut ids, mut last) = (id.split('/'), id);
         let parts = self.path.split('/').map(|part| {
             if !part.starts_with('{') {

@@ -3,7 +3,7 @@
 //! The operations are the document's, and so is what each needs; how to make a valid request of each stands in
 //! [`fixtures::FIXTURES`]. An operation that is missing there fails here by its name.
 
-mod fixtures;
+pub(crate) mod fixtures;
 
 use crate::openapi::{Operation, document};
 use crate::snapshot::{Snapshot, events};

@@ -3,7 +3,7 @@
 use super::{AccountInvitation, find};
 use crate::{
     accounts::members::{self, AddedBy},
-    cx::{Actor, Cx},
+    cx::Cx,
     event::InvitationAccepted,
     ids::UserId,
     invitations::{Error, Kind, spend},
@@ -49,7 +49,7 @@ pub async fn accept(
             users::refuse_blocked("user.email", &user.email, settings)?;
             let (how, language) = (CreatedBy::Invitation, &invitation.language);
             let login = users::create(cx, user, Some(password), how, language).await.map_err(user_error)?;
-            cx.act_as(Actor::User(login.id.of_user()));
+            cx.act_as(login.actor());
             verification::send(cx, &login).await?;
             login
         }

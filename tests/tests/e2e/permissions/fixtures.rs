@@ -12,11 +12,13 @@ use serde_json::{Value, json};
 
 /// What the path of an operation names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
+pub(crate) enum Subject {
     Nothing,
     Colleague,
     DisabledColleague,
     ColleagueWithSecondFactor,
+    /// Who is gone, and still stands in the log.
+    DeletedColleague,
     Role,
     Invitation,
     ApiRole,
@@ -41,17 +43,20 @@ pub(super) enum Subject {
     AccountInvitation,
     Contact,
     MailTemplate,
+    ActivityEntry,
+    /// None, and a file is wanted.
+    NothingAsCsv,
 }
 use Subject::*;
 
 /// A request that succeeds if the caller may.
 #[derive(Debug)]
-pub(super) struct Fixture {
-    pub(super) operation: &'static str,
+pub(crate) struct Fixture {
+    pub(crate) operation: &'static str,
     subject: Subject,
     body: fn(&Facts) -> Value,
     /// Without which it does not succeed either, by the nature of the thing.
-    pub(super) also: &'static [&'static str],
+    pub(crate) also: &'static [&'static str],
 }
 
 /// What a body may be made of.
@@ -63,9 +68,9 @@ struct Facts<'w> {
     empty_api_role: &'w str,
     /// In no department.
     colleague: &'w str,
-    /// Every department, the first one first.
+    /// Every department, the last one first.
     departments: Vec<String>,
-    /// Every custom field, the first one first.
+    /// Every custom field, the last one first.
     custom_fields: Vec<String>,
     /// On no account.
     user: &'w str,
@@ -88,7 +93,7 @@ impl Fixture {
 }
 
 /// Every operation that needs a permission, in the order of the documentation.
-pub(super) const FIXTURES: &[Fixture] = &[
+pub(crate) const FIXTURES: &[Fixture] = &[
     // Staff.
     on("listStaff", Nothing),
     on("listStaffOnline", Nothing),
@@ -231,6 +236,13 @@ pub(super) const FIXTURES: &[Fixture] = &[
     on("resetMailTemplate", MailTemplate),
     on("previewMailTemplate", MailTemplate).with(|_| json!({})),
     on("testMailTemplate", MailTemplate),
+    // Activity.
+    on("listActivity", Nothing),
+    on("getActivityEntry", ActivityEntry),
+    on("exportActivity", NothingAsCsv),
+    on("listActivityHeads", Nothing),
+    on("exportPerson", Colleague),
+    on("erasePerson", DeletedColleague),
 ];
 
 /// What makes a user, alone or with an account.
@@ -240,9 +252,9 @@ fn user_called(word: &str) -> Value {
 
 /// A service with a full administrator and what callers can be let loose on.
 #[derive(Debug)]
-pub(super) struct World {
-    pub(super) service: Frontdesk,
-    pub(super) ada: Person,
+pub(crate) struct World {
+    pub(crate) service: Frontdesk,
+    pub(crate) ada: Person,
     /// Permits nothing.
     empty_role: String,
     /// Lists nothing.
@@ -256,20 +268,20 @@ pub(super) struct World {
 
 /// An operation's request, whoever sends it.
 #[derive(Debug)]
-pub(super) struct Ready<'o> {
+pub(crate) struct Ready<'o> {
     operation: &'o Operation,
     id: String,
     body: Value,
 }
 
 impl Ready<'_> {
-    pub(super) async fn sent_by(&self, api: &Api) -> Answer {
+    pub(crate) async fn sent_by(&self, api: &Api) -> Answer {
         self.operation.send(api, &self.id, &self.body).await
     }
 }
 
 impl World {
-    pub(super) async fn on(database: Database) -> Self {
+    pub(crate) async fn on(database: Database) -> Self {
         let service = Frontdesk::running(database).await;
         let ada = first_administrator(&service).await;
         let empty_role = role(&ada.api, "Empty", &[]).await;
@@ -284,13 +296,13 @@ impl World {
     }
 
     /// Lets everybody with this role do exactly this.
-    pub(super) async fn permit(&self, role: &str, permissions: &[&str]) {
+    pub(crate) async fn permit(&self, role: &str, permissions: &[&str]) {
         let change = json!({ "permissions": permissions });
         self.ada.api.patch(&format!("/v1/admin/roles/{role}"), &change).await.expect(200);
     }
 
     /// A request of the operation that succeeds once, if the caller may.
-    pub(super) async fn ready<'o>(&self, operation: &'o Operation, fixture: &Fixture) -> Ready<'o> {
+    pub(crate) async fn ready<'o>(&self, operation: &'o Operation, fixture: &Fixture) -> Ready<'o> {
         let id = self.make(fixture.subject).await;
         let user = self.made("/v1/admin/users", user_called(&word())).await;
         let facts = Facts {
@@ -298,8 +310,8 @@ impl World {
             empty_role: &self.empty_role,
             empty_api_role: &self.empty_api_role,
             colleague: &self.owner.id,
-            departments: self.listed("/v1/admin/departments").await,
-            custom_fields: self.listed("/v1/admin/custom-fields").await,
+            departments: reversed(self.listed("/v1/admin/departments").await),
+            custom_fields: reversed(self.listed("/v1/admin/custom-fields").await),
             user: &user,
             member: &self.member,
         };
@@ -311,6 +323,7 @@ impl World {
     async fn make(&self, subject: Subject) -> String {
         match subject {
             Nothing => String::new(),
+            NothingAsCsv => "?format=csv".to_owned(),
             Colleague => self.colleague().await.id,
             DisabledColleague => {
                 let id = self.colleague().await.id;
@@ -321,6 +334,11 @@ impl World {
                 let mut colleague = self.colleague().await;
                 colleague.enrol_app().await;
                 colleague.id
+            }
+            DeletedColleague => {
+                let id = self.colleague().await.id;
+                self.ada.api.delete(&format!("/v1/admin/staff/{id}")).await.expect(204);
+                id
             }
             Role => role(&self.ada.api, &word(), &[]).await,
             Invitation => {
@@ -339,6 +357,7 @@ impl World {
                 self.ada.api.json(Method::PUT, &path, &texts("Hello")).await.expect(200);
                 id.to_owned()
             }
+            ActivityEntry => self.listed("/v1/admin/activity").await.remove(0),
             Department => self.made("/v1/admin/departments", json!({ "name": word() })).await,
             AccountGroup => self.made("/v1/admin/account-groups", json!({ "name": word() })).await,
             CustomField => {
@@ -435,15 +454,21 @@ impl World {
     }
 }
 
+/// Another order, where there are several.
+fn reversed(mut ids: Vec<String>) -> Vec<String> {
+    ids.reverse();
+    ids
+}
+
 fn texts(word: &str) -> Value {
     json!({ "subject": word, "text": word, "html": word })
 }
 
 /// Nobody's yet; as names and usernames are.
-pub(super) fn word() -> String {
+pub(crate) fn word() -> String {
     format!("w{}", unique())
 }
 
-pub(super) fn id_of(body: &Value) -> String {
+pub(crate) fn id_of(body: &Value) -> String {
     body["id"].as_str().unwrap_or_else(|| panic!("no id in {body}")).to_owned()
 }
