@@ -74,18 +74,22 @@ pub async fn trim(service: &Service, keep_days: u32) -> Result<u64, db::Error> {
         None => removed,
     };
     // Also what an interrupted run left.
+    sweep(service, through).await
+}
+
+/// Takes every entry away that a checkpoint stands for.
+async fn sweep(service: &Service, through: i64) -> Result<u64, db::Error> {
     let mut gone = 0;
-    while through > 0 {
+    loop {
+        let mut view = service.read().await?;
+        let left = store::first_number(view.db()).await?.is_some_and(|number| number <= through);
+        drop(view);
+        if !left {
+            return Ok(gone);
+        }
         let mut cx = service.begin(Caller::system()).await?;
-        let removed = store::remove(cx.db(), through, BATCH).await?;
-        if removed == 0 {
-            store::forget_heads(cx.db(), through).await?;
-        }
+        gone += store::remove(cx.db(), through, BATCH).await?;
+        store::forget_heads(cx.db(), through).await?;
         cx.commit().await?;
-        gone += removed;
-        if removed == 0 {
-            break;
-        }
     }
-    Ok(gone)
 }

@@ -154,6 +154,13 @@ pub(super) async fn last_number(db: Conn<'_>) -> Result<Option<i64>, db::Error> 
     Ok(row.map(|(number,)| number))
 }
 
+/// The first number that any entry has.
+pub(super) async fn first_number(db: Conn<'_>) -> Result<Option<i64>, db::Error> {
+    const FIRST: &str = "SELECT number FROM events WHERE number IS NOT NULL ORDER BY number LIMIT 1";
+    let row: Option<(i64,)> = on!(db, conn => sqlx::query_as(FIRST).fetch_optional(conn).await)?;
+    Ok(row.map(|(number,)| number))
+}
+
 pub(super) async fn checkpoint(db: Conn<'_>) -> Result<Option<Checkpoint>, db::Error> {
     const LAST: &str =
         "SELECT number, link, at, signature FROM activity_checkpoints ORDER BY number DESC LIMIT 1";

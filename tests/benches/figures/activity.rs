@@ -146,8 +146,9 @@ async fn reading(name: &str, test: TestService) {
     );
 
     let middle = {
-        let page = search::page(&mut service.read().await.expect("a reader"), Filter::default(), &first(1));
-        let newest = page.await.expect("the database answers").items.remove(0).at;
+        let mut view = service.read().await.expect("a reader");
+        let page = search::page(&mut view, Filter::default(), &first(1)).await;
+        let newest = page.expect("the database answers").items.remove(0).at;
         newest.minus(Duration::from_secs(1_000))
     };
     let user = LoginId::from_u128(1_000 + 77);
