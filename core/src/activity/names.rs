@@ -15,8 +15,8 @@ pub async fn keep_name(cx: &mut Cx, id: impl Into<Uuid>, name: &str) -> Result<(
     store::insert_name(cx.db(), &id.into().to_string(), name).await
 }
 
-/// Forgets it: the person is erased.
-pub async fn forget_name(cx: &mut Cx, id: impl Into<Uuid>) -> Result<(), db::Error> {
+/// Forgets it: the person is erased. Whether there was anything to forget.
+pub async fn forget_name(cx: &mut Cx, id: impl Into<Uuid>) -> Result<bool, db::Error> {
     store::delete_name(cx.db(), &id.into().to_string()).await
 }
 

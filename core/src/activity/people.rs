@@ -73,6 +73,14 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
     })
     .await?;
 
+    // Also where no entry has anything left of them.
+    let mut cx = service.begin(caller.clone()).await?;
+    if losses.is_empty() && names::forget_name(&mut cx, person).await? {
+        cx.emit(PersonErased { person_id: person, parts: 0 }).await?;
+        cx.commit().await?;
+    } else {
+        drop(cx);
+    }
     let mut parts = 0;
     for batch in losses.chunks(BATCH) {
         let erased = batch.iter().map(Loss::parts).sum();

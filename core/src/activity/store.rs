@@ -241,11 +241,11 @@ pub(super) async fn insert_name(db: Conn<'_>, id: &str, name: &str) -> Result<()
     Ok(())
 }
 
-pub(super) async fn delete_name(db: Conn<'_>, id: &str) -> Result<(), db::Error> {
-    on!(db, conn => {
-        sqlx::query("DELETE FROM former_names WHERE id = $1").bind(id).execute(conn).await.map(|_| ())
+pub(super) async fn delete_name(db: Conn<'_>, id: &str) -> Result<bool, db::Error> {
+    let deleted = on!(db, conn => {
+        sqlx::query("DELETE FROM former_names WHERE id = $1").bind(id).execute(conn).await.map(|done| done.rows_affected())
     })?;
-    Ok(())
+    Ok(deleted > 0)
 }
 
 /// What people and accounts with these ids are, or were, called.

@@ -250,7 +250,8 @@ pub async fn complete(
     {
         return Ok(Completed::WrongAnswer { left });
     }
-    let mailed = store::spend(cx, token).await?.ok_or(Error::Dead)?;
+    let (link, mailed) = store::spend(cx, token).await?.ok_or(Error::Dead)?;
+    outbox::make_obsolete(cx, &link.to_string(), "the link was used").await?;
     if mailed && !login.email_verified {
         prove_address(cx, &login).await?;
     }

@@ -147,13 +147,14 @@ pub(super) async fn count_answer(cx: &mut Cx, token: &TokenHash) -> Result<Optio
 }
 
 /// Whether it had been mailed; none if it is no longer good.
-pub(super) async fn spend(cx: &mut Cx, token: &TokenHash) -> Result<Option<bool>, db::Error> {
+pub(super) async fn spend(
+    cx: &mut Cx,
+    token: &TokenHash,
+) -> Result<Option<(PasswordResetId, bool)>, db::Error> {
+    const SPEND: &str =
+        "DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING id, mailed";
     let now = cx.now();
-    let row: Option<(bool,)> = on!(cx.db(), conn => {
-        sqlx::query_as("DELETE FROM password_resets WHERE token_hash = $1 AND expires_at > $2 RETURNING mailed")
-            .bind(token).bind(now).fetch_optional(conn).await
-    })?;
-    Ok(row.map(|(mailed,)| mailed))
+    Ok(on!(cx.db(), conn => sqlx::query_as(SPEND).bind(token).bind(now).fetch_optional(conn).await)?)
 }
 
 pub(super) async fn delete_all(cx: &mut Cx, login: LoginId) -> Result<Vec<PasswordResetId>, db::Error> {
