@@ -57,7 +57,7 @@ pub enum Total {
     AtLeast(i64),
 }
 
-const MOST_COUNTED: i64 = 10_000;
+pub(crate) const MOST_COUNTED: i64 = 10_000;
 
 impl Total {
     pub(crate) fn of(count: i64) -> Self {

@@ -31,6 +31,7 @@ pub(crate) async fn run(app: App, mut stopped: watch::Receiver<()>) {
     let mut minute = tokio::time::interval(TRIM_EVERY);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut foreign = 0;
+    compare(&app).await;
     loop {
         let last = tokio::select! {
             _ = second.tick() => false,
@@ -56,6 +57,27 @@ pub(crate) async fn run(app: App, mut stopped: watch::Receiver<()>) {
         if last {
             return;
         }
+    }
+}
+
+/// Whether the log is at least as long as this machine has seen it.
+async fn compare(app: &App) {
+    let file = seen_file(app.config());
+    let head = async { Ok::<_, db::Error>(seal::heads(&mut app.read().await?, i64::MAX).await?.head) };
+    match (seen(&file), head.await) {
+        (Err(error), _) => {
+            tracing::warn!(file = %file.display(), %error, "the newest head seen here cannot be read")
+        }
+        (Ok(Some(seen)), Ok(head)) if head.as_ref().is_none_or(|head| head.number < seen.number) => {
+            let (seen, head) = (seen.number, head.map_or(0, |head| head.number));
+            tracing::error!(
+                seen,
+                head,
+                "the activity log ends before an entry that this machine has seen: its end was cut off, or the database is an \
+                 older copy; once that is explained, delete activity-head.json"
+            );
+        }
+        _ => {}
     }
 }
 

@@ -2,11 +2,9 @@
 
 use std::collections::HashSet;
 
-use serde_json::{Map, Value};
-
 use super::{
     ActorKind, Row, names, part_hash,
-    search::{Filter, Scan, of_category},
+    search::{Filter, Scan, addresses_of, of_category},
     store,
 };
 use crate::{
@@ -14,7 +12,6 @@ use crate::{
     db,
     event::PersonErased,
     ids::LoginId,
-    invalid::fold_email,
 };
 
 /// How many entries one transaction erases.
@@ -53,25 +50,18 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
         return Err(Error::Present);
     }
     drop(view);
-    let filter = Filter { person: Some(person.into()), ..Filter::default() };
-    let (mut losses, mut addresses, mut known) = (Vec::new(), HashSet::new(), false);
-    each(service, filter, |row| {
+    let (mut losses, mut known) = (Vec::new(), false);
+    each(service, of_person(person), |row| {
         known = true;
-        collect_addresses(row, person, &mut addresses);
         losses.extend(loss(row, person));
     })
     .await?;
     if !known {
         return Err(Error::Unknown);
     }
-    let invited = Filter { events: of_category("invitation"), ..Filter::default() };
-    each(service, invited, |row| {
-        let personal = personal(row);
-        let theirs =
-            personal.values().filter_map(Value::as_str).any(|text| addresses.contains(&fold_email(text)));
-        losses.extend(theirs.then(|| whole(row, false)).flatten());
-    })
-    .await?;
+    if let Some(invitations) = to_their_addresses(service, person).await? {
+        each(service, invitations, |row| losses.extend(whole(row, false))).await?;
+    }
 
     // Also where no entry has anything left of them.
     let mut cx = service.begin(caller.clone()).await?;
@@ -106,17 +96,18 @@ async fn each(service: &Service, filter: Filter, mut look: impl FnMut(&Row)) -> 
     }
 }
 
-fn personal(row: &Row) -> Map<String, Value> {
-    row.parts.personal.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+/// What they did, and what was done to them.
+pub fn of_person(person: LoginId) -> Filter {
+    Filter { person: Some(person.into()), ..Filter::default() }
 }
 
-/// Addresses of mail that the person has or had.
-fn collect_addresses(row: &Row, person: LoginId, addresses: &mut HashSet<String>) {
-    if row.subject_id.as_deref() == Some(&person.to_string()) {
-        let personal = personal(row);
-        let texts = personal.values().filter_map(Value::as_str).filter(|text| text.contains('@'));
-        addresses.extend(texts.map(fold_email));
-    }
+/// Invitations that were sent to an address that the log knows as theirs.
+pub async fn to_their_addresses(service: &Service, person: LoginId) -> Result<Option<Filter>, db::Error> {
+    let mut addresses = HashSet::new();
+    let about = Filter { subject: Some(person.into()), ..Filter::default() };
+    each(service, about, |row| addresses.extend(addresses_of(row))).await?;
+    let events = of_category("invitation");
+    Ok(Some(Filter { events, addresses, ..Filter::default() }).filter(|filter| !filter.addresses.is_empty()))
 }
 
 fn loss(row: &Row, person: LoginId) -> Option<Loss> {

@@ -15,8 +15,8 @@ use crate::{
     db::{self, Arg, Sql},
     event,
     ids::{self, AccountId, ApiCredentialId, EventId},
-    invalid::{Invalid, fold},
-    page::{Page, PageRequest, Total},
+    invalid::{Invalid, fold, fold_email},
+    page::{MOST_COUNTED, Page, PageRequest, Total},
     time::Timestamp,
 };
 
@@ -43,6 +43,8 @@ pub struct Filter {
     /// Names of events; all if there are none.
     pub events: Vec<String>,
     pub request_id: Option<String>,
+    /// Addresses of mail, folded, one of which an entry holds as personal data; any if there are none.
+    pub addresses: HashSet<String>,
     /// Words that must each occur, in any order, without regard to case: in the event's name, its fields, the address,
     /// or what the people and accounts are called.
     pub text: Option<String>,
@@ -164,7 +166,8 @@ impl Scan {
     }
 
     fn examines(&self) -> bool {
-        !self.words.is_empty() || self.filter.actor_kind.is_some() || self.filter.request_id.is_some()
+        let Filter { actor_kind, request_id, addresses, .. } = &self.filter;
+        !self.words.is_empty() || actor_kind.is_some() || request_id.is_some() || !addresses.is_empty()
     }
 
     /// The next entries in order, those that do not fit among them; none at the end.
@@ -177,7 +180,14 @@ impl Scan {
     }
 
     fn statement(&self, most: usize) -> Sql {
-        let most = as_number(most);
+        let mut sql = Sql::new("SELECT ");
+        sql.push(store::COLUMNS);
+        self.select(&mut sql, as_number(most));
+        sql
+    }
+
+    /// What follows the columns.
+    fn select(&self, sql: &mut Sql, most: i64) {
         let text = |id: &Uuid| Arg::Text(id.to_string());
         let id = |id: &Option<Uuid>| id.as_ref().map(text).unwrap_or(Arg::Text(String::new()));
         let streams: Vec<(&'static str, Arg)> = match self.leading {
@@ -194,28 +204,26 @@ impl Scan {
                 self.filter.events.iter().map(|name| ("name = ", Arg::Text(name.clone()))).collect()
             }
         };
-        let mut sql = Sql::new("SELECT ");
-        sql.push(store::COLUMNS).push(" FROM events WHERE ");
+        sql.push(" FROM events WHERE ");
         let [stream] = &streams[..] else {
             if streams.is_empty() {
-                self.bound(&mut sql, None);
+                self.bound(sql, None);
             } else {
                 // Each stream by its own index, then the first of all of them.
                 sql.push("id IN (");
                 for (index, stream) in streams.iter().enumerate() {
                     sql.push(if index == 0 { "" } else { " UNION ALL " });
                     sql.push("SELECT id FROM (SELECT id FROM events WHERE ");
-                    self.bound(&mut sql, Some(stream));
+                    self.bound(sql, Some(stream));
                     sql.push(" ORDER BY id DESC LIMIT ").bind(Arg::Int(most)).push(") AS stream");
                 }
                 sql.push(")");
             }
             sql.push(" ORDER BY id DESC LIMIT ").bind(Arg::Int(most));
-            return sql;
+            return;
         };
-        self.bound(&mut sql, Some(stream));
+        self.bound(sql, Some(stream));
         sql.push(" ORDER BY id DESC LIMIT ").bind(Arg::Int(most));
-        sql
     }
 
     fn bound(&self, sql: &mut Sql, stream: Option<&(&'static str, Arg)>) {
@@ -244,6 +252,8 @@ impl Scan {
             && account.is_none_or(|id| is(&id.into(), &row.account_id))
             && subject.is_none_or(|id| is(&id, &row.subject_id))
             && (events.is_empty() || events.contains(&row.name))
+            && (self.filter.addresses.is_empty()
+                || addresses_of(row).any(|one| self.filter.addresses.contains(&one)))
             && request_id.as_ref().is_none_or(|id| row.request_id.as_ref() == Some(id))
             && self.has_words(row)
     }
@@ -316,6 +326,14 @@ impl Scan {
     }
 }
 
+/// Addresses of mail among what is personal of an entry.
+pub(super) fn addresses_of(row: &Row) -> impl Iterator<Item = String> {
+    let personal = row.parts.personal.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let personal: Map<String, Value> = personal.unwrap_or_default();
+    let texts = personal.into_iter().filter_map(|(_, value)| value.as_str().map(fold_email));
+    texts.filter(|text| text.contains('@'))
+}
+
 fn as_number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
@@ -363,6 +381,13 @@ pub async fn page(
 /// How many there are; where more would have to be examined than for a page, how many at least.
 async fn count(reads: &mut impl Reads, filter: Filter) -> Result<Total, db::Error> {
     let mut scan = Scan::new(filter, None);
+    if scan.is_exact() {
+        let mut sql = Sql::new("SELECT COUNT(*) FROM (SELECT id");
+        scan.select(&mut sql, MOST_COUNTED + 1);
+        sql.push(") AS counted");
+        let counted: Vec<(i64,)> = sql.fetch_all(reads.db()).await?;
+        return Ok(Total::of(counted.first().map_or(0, |(count,)| *count)));
+    }
     let (mut examined, mut count) = (0, 0);
     while examined < EXAMINED {
         let rows = scan.read(reads, CHUNK).await?;

@@ -20,8 +20,8 @@ const CHUNK: i64 = 10_000;
 const ASIDE: usize = 2;
 /// More problems are counted, not listed.
 const LISTED: usize = 100;
-/// Entries that wait longer than this for the sealer wait in vain.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(600);
+/// Where a service runs, entries wait for the sealer less long than this.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// Something that should not be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,11 +72,6 @@ pub enum Problem {
     Wiped {
         id: String,
     },
-    /// Entries wait for the sealer, and it does not come.
-    Waiting {
-        entries: u64,
-        since: Timestamp,
-    },
 }
 
 impl fmt::Display for Problem {
@@ -110,9 +105,6 @@ impl fmt::Display for Problem {
                 write!(f, "the unsealed entry {id} of {at} was not written by Frontdesk, or changed since")
             }
             Self::Wiped { id } => write!(f, "entry {id} lost personal data, and no erasure accounts for it"),
-            Self::Waiting { entries, since } => {
-                write!(f, "{entries} entries wait to be sealed since {since}; is the service running?")
-            }
         }
     }
 }
@@ -124,6 +116,8 @@ pub struct Report {
     pub entries: u64,
     /// Entries that are not sealed yet: of them only that Frontdesk wrote them is certain, not that none is missing.
     pub unsealed: u64,
+    /// Since when the oldest of those waits, if that is longer than a running service makes it wait.
+    pub waiting_since: Option<Timestamp>,
     /// Entries of which something personal was erased.
     pub erased: u64,
     /// How many retention took away before.
@@ -342,9 +336,7 @@ async fn unsealed(
             erasures.look(row);
         }
     }
-    if let Some(since) = oldest.filter(|since| reads.now().since(*since) > PATIENCE) {
-        report.add(Problem::Waiting { entries: report.unsealed, since });
-    }
+    report.waiting_since = oldest.filter(|since| reads.now().since(*since) > PATIENCE);
     Ok(erasures)
 }
 

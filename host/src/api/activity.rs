@@ -145,10 +145,10 @@ impl ActivityFilter {
             actor_kind: self.actor_kind,
             account: self.account_id,
             subject: self.subject.map(Into::into),
-            person: None,
             events,
             request_id: self.request_id,
             text: self.search,
+            ..Filter::default()
         };
         filter.check()?;
         Ok(filter)
@@ -271,7 +271,7 @@ async fn export_entries(
     let mut cx = by.begin(&app).await?;
     cx.emit(ActivityExported { format: format.name(), person_id: None, filter: told }).await?;
     cx.commit().await?;
-    Ok(Download { format, name: "activity".into(), body: body(app, filter, format, turn) })
+    Ok(Download { format, name: "activity".into(), body: body(app, vec![filter], format, turn) })
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -285,14 +285,15 @@ async fn export_person(
     by: By,
     Path(PersonPath { id }): Path<PersonPath>,
 ) -> Result<Download, Problem> {
-    let filter = Filter { person: Some(id.into()), ..Filter::default() };
     let turn = turn(&app)?;
+    let invitations = people::to_their_addresses(app.service(), id).await?;
+    let filters = std::iter::once(people::of_person(id)).chain(invitations).collect();
     let told = ActivityExported { format: "person", person_id: Some(id), filter: Value::Null };
     let mut cx = by.begin(&app).await?;
     cx.emit(told).await?;
     cx.commit().await?;
     let format = Format::Jsonl;
-    Ok(Download { format, name: format!("person-{id}"), body: body(app, filter, format, turn) })
+    Ok(Download { format, name: format!("person-{id}"), body: body(app, filters, format, turn) })
 }
 
 /// How many files are written at once.
@@ -304,18 +305,21 @@ fn turn(app: &App) -> Result<OwnedSemaphorePermit, Problem> {
 }
 
 /// Entries as they are read: nothing is gathered, and no connection is held while the other side reads.
-fn body(app: App, filter: Filter, format: Format, turn: OwnedSemaphorePermit) -> Body {
-    let scan = Scan::new(filter, None);
-    let lines = stream::try_unfold((app, scan, true, turn), move |(app, mut scan, first, turn)| async move {
-        let mut view = app.read().await?;
-        let entries = scan.next(&mut view).await?;
-        drop(view);
-        if entries.is_none() && !first {
-            return Ok(None);
-        }
-        let text = write(format, first, entries.unwrap_or_default());
-        Ok::<_, frontdesk_core::db::Error>(Some((Bytes::from(text), (app, scan, false, turn))))
-    });
+fn body(app: App, filters: Vec<Filter>, format: Format, turn: OwnedSemaphorePermit) -> Body {
+    let mut scans: Vec<_> = filters.into_iter().map(|filter| Scan::new(filter, None)).collect();
+    scans.reverse();
+    let lines =
+        stream::try_unfold((app, scans, true, turn), move |(app, mut scans, first, turn)| async move {
+            let Some(scan) = scans.last_mut() else { return Ok(None) };
+            let mut view = app.read().await?;
+            let entries = scan.next(&mut view).await?;
+            drop(view);
+            if entries.is_none() {
+                scans.pop();
+            }
+            let text = write(format, first, entries.unwrap_or_default());
+            Ok::<_, frontdesk_core::db::Error>(Some((Bytes::from(text), (app, scans, false, turn))))
+        });
     Body::from_stream(lines)
 }
 

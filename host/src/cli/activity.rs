@@ -140,8 +140,11 @@ async fn verify(
 }
 
 fn summary(report: &Report) -> String {
-    let Report { entries, unsealed, erased, removed, head, .. } = report;
+    let Report { entries, unsealed, waiting_since, erased, removed, head, .. } = report;
     let mut lines = format!("{entries} sealed entries read, {unsealed} not sealed yet");
+    if let Some(since) = waiting_since {
+        lines += &format!(" (since {since}; does the service run?)");
+    }
     if *removed > 0 {
         lines += &format!("; {removed} before them were taken away by retention");
     }

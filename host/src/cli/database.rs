@@ -15,7 +15,10 @@ use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::Args;
 use frontdesk_core::{
-    activity::key::{self as log_key, LogKey},
+    activity::{
+        key::{self as log_key, LogKey},
+        seal,
+    },
     cx::Service,
     db::{self, Db, Fit},
     ids::{EventOrder, SystemChance},
@@ -158,6 +161,10 @@ pub fn run(
             }
         };
         let done = work(&opened).await;
+        // What the command did is in the chain, whether a service runs or not.
+        if let Err(error) = seal::seal(&opened.service).await {
+            tracing::debug!(%error, "what was written is sealed when the service runs");
+        }
         opened.service.db.close().await;
         done.unwrap_or_else(|error| {
             eprintln!("frontdesk: {error}");
