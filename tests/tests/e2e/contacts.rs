@@ -73,9 +73,9 @@ async fn staff_and_users_keep_the_same_contacts(database: Database) {
         [json!({
             "account_id": anne.account(), "contact_id": mary["id"],
             "changed": [
-                { "field": "last_name", "before": "Jones", "after": "" },
-                { "field": "email", "before": "Books@Example.test", "after": "mary@example.test" },
-                { "field": "phone", "before": "+44 20 7946 0000", "after": "" },
+                { "field": "last_name", "before": "Jones", "after": "", "personal": true },
+                { "field": "email", "before": "Books@Example.test", "after": "mary@example.test", "personal": true },
+                { "field": "phone", "before": "+44 20 7946 0000", "after": "", "personal": true },
             ],
         })]
     );

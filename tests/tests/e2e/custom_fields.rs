@@ -163,7 +163,7 @@ async fn each_kind_takes_its_own_and_nothing_else(database: Database) {
     assert_eq!(edited.len(), 1);
     let mut changed: Vec<_> = edited[0]["changed"].as_array().expect("a list").clone();
     changed.sort_by_key(|one| kinds.iter().position(|kind| one["field"] == format!("custom_fields.{kind}")));
-    let first = |kind: &&str| json!({ "field": format!("custom_fields.{kind}"), "before": null, "after": expected[kind] });
+    let first = |kind: &&str| json!({ "field": format!("custom_fields.{kind}"), "before": null, "after": expected[kind], "personal": true });
     assert_eq!(changed, kinds.iter().map(first).collect::<Vec<_>>());
     // The same again is no change.
     set(&anne.api, OWN, &good).await.expect(200);

@@ -324,7 +324,7 @@ async fn every_field_is_changed_and_told(database: Database) {
     assert_eq!(of("departments"), (made["departments"].clone(), in_them));
     assert_eq!(of("notes"), (json!("[private]"), json!("[private]")));
     assert_eq!(fields.len(), 11);
-    let stored = service.column("SELECT data FROM events").await.join("\n");
+    let stored = service.column("SELECT data || COALESCE(personal, '') FROM events").await.join("\n");
     assert!(!stored.contains("sekret"), "{stored}");
 
     // Found under the new names, and no longer under the old ones.

@@ -127,6 +127,8 @@ impl Script {
 
     async fn look_around(&mut self) {
         let (guest, ada) = (self.guest.clone(), self.ada.api.clone());
+        self.call(&ada, "listReports", "", NONE, &[]).await;
+        self.call(&ada, "getReport", "logins", NONE, &[]).await;
         self.look(&guest, &["health", "readiness", "getRegistrationForm", "listAccountPermissions"]).await;
         self.look(&ada, &["listEventTypes", "showDashboard"]).await;
     }
