@@ -135,7 +135,7 @@ async fn a_file_invites_many(database: Database) {
     associated(&service, &anne, "mary", &json!([])).await;
     let file = "email,permissions,language\njoan@example.test,invoices tickets,de\nnobody,all,\nJoan@example.test,all,\n\
                 mary@example.test,all,\nrosalind@example.test,ALL,\ngrace@example.test,reseller,\n";
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     let would = csv(&ada.api, &anne, "?dry_run=true", file).await.expect(200);
     let lines = would["lines"].as_array().expect("lines");
     let short: Vec<_> = lines
@@ -159,7 +159,7 @@ async fn a_file_invites_many(database: Database) {
     );
     assert_eq!(lines[5]["message"], "\"reseller\" is no permission.");
     assert!(!would.to_string().contains("token="), "nobody is invited");
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
     assert_eq!(mails_to(&service, "joan@example.test").await, [""; 0]);
 
     let did = csv(&ada.api, &anne, "", file).await.expect(200);

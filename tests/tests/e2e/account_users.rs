@@ -109,7 +109,7 @@ async fn association_by_address_wants_a_proved_one(database: Database) {
 async fn what_names_nobody_is_refused_by_field(database: Database) {
     let (service, ada) = with_clients(database).await;
     let anne = registered(&service, "anne").await;
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     let nobody = "018f0000-0000-7000-8000-000000000000";
     for (field, body) in [
         ("user_id", json!({ "permissions": "all" })),
@@ -133,7 +133,7 @@ async fn what_names_nobody_is_refused_by_field(database: Database) {
     let body = json!({ "email": "a@example.test", "permissions": [] });
     ada.api.post(&format!("{ACCOUNTS}/{nobody}/users"), &body).await.problem(404, "not_found");
     ada.api.get(&format!("{ACCOUNTS}/{nobody}/users")).await.problem(404, "not_found");
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
     let catalogue = ada.api.get("/v1/admin/account-permissions").await.expect(200);
     assert_eq!(catalogue["items"].as_array().map(Vec::len), Some(13));
     assert_eq!(catalogue["items"][0]["slug"], "profile");

@@ -366,7 +366,7 @@ async fn nobody_bans_their_own_network_or_a_trusted_one(database: Database) {
     let (service, ada) = behind_a_proxy(database).await;
     let trust = json!({ "network": "198.51.100.7" });
     ada.api.post(TRUSTED, &trust).await.expect(201);
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     let codes = |answer: &Answer| {
         let problem = answer.invalid("network");
         let errors = problem["errors"].as_array().expect("errors").iter();
@@ -400,7 +400,7 @@ async fn nobody_bans_their_own_network_or_a_trusted_one(database: Database) {
     assert!(refused.stderr.contains("trusted"), "{refused:?}");
 
     assert_eq!(service.column("SELECT id FROM bans").await, [""; 0]);
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
 }
 
 async fn bans_want_their_permissions_and_a_fresh_password(database: Database) {
@@ -413,7 +413,7 @@ async fn bans_want_their_permissions_and_a_fresh_password(database: Database) {
     let trusted = ada.api.post(TRUSTED, &json!({ "network": "203.0.113.99" })).await.expect(201);
     let of = |path: &str, made: &Value| format!("{path}/{}", made["id"].as_str().expect("an id"));
     let (ban_path, trusted_path) = (of(BANS, &made), of(TRUSTED, &trusted));
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
 
     for path in [BANS, TRUSTED] {
         viewer.api.get(path).await.expect(200);
@@ -445,7 +445,7 @@ async fn bans_want_their_permissions_and_a_fresh_password(database: Database) {
     ] {
         answer.problem(403, "confirmation_required");
     }
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
 
     let right = json!({ "password": manager.password });
     let confirmed = manager.api.post("/v1/admin/session/confirm", &right).await.expect(200);

@@ -146,7 +146,7 @@ async fn everything(api: &Api) -> Vec<(String, String)> {
 async fn every_operation_may_be_asked_for_from_a_listed_origin_and_from_no_other() {
     let (service, _ada) = with_front_ends(Database::sqlite()).await;
     let guest = service.api();
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     for (method, path) in everything(&guest).await {
         for origin in [CONSOLE, BOOKS, DEVELOPMENT] {
             let answer = preflight(&guest, origin, &method, &path).await;
@@ -179,7 +179,7 @@ async fn every_operation_may_be_asked_for_from_a_listed_origin_and_from_no_other
     let plain = guest.send(from_page(&guest, CONSOLE, Method::OPTIONS, "/v1/admin/session")).await;
     plain.problem(405, "method_not_allowed");
     is_whole_to(&plain, CONSOLE);
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
 }
 
 async fn a_listed_front_end_logs_in_works_and_logs_out_with_tokens(database: Database) {
@@ -233,7 +233,7 @@ async fn a_page_that_looks_like_a_listed_front_end_is_a_stranger(database: Datab
     let (service, ada) = with_front_ends(database).await;
     let guest = service.api();
     let login = json!({ "login": "ada", "password": ada.password });
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     for origin in STRANGERS {
         for site in ["cross-site", "same-site", "none"] {
             let request = guest.request(Method::POST, "/v1/admin/session").json(&login);
@@ -263,7 +263,7 @@ async fn a_page_that_looks_like_a_listed_front_end_is_a_stranger(database: Datab
     let request =
         guest.request(Method::POST, "/v1/admin/session").header("sec-fetch-site", "cross-site").json(&login);
     guest.send(request).await.problem(403, "origin_refused");
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
 }
 
 async fn every_problem_can_be_read_by_a_listed_front_end(database: Database) {
@@ -346,7 +346,7 @@ async fn a_listed_front_end_gets_no_cookie_and_spends_nothing_by_asking(database
     let invitation = invite(&ada.api, "grace@example.test", json!({})).await;
     let (_, codes) = ada.enrol_app().await;
     let challenge = Challenge::from(&log_in_as(&guest, &ada).await.expect(200));
-    let told = service.column("SELECT id FROM events").await.len();
+    let told = service.column("SELECT id FROM events ORDER BY id").await.len();
     let sessions = service.column("SELECT id FROM sessions").await.len();
     let accept = |session: &str| {
         json!({
@@ -372,7 +372,7 @@ async fn a_listed_front_end_gets_no_cookie_and_spends_nothing_by_asking(database
         assert_eq!(refused.header("set-cookie"), None, "{path}");
         is_whole_to(&refused, CONSOLE);
     }
-    assert_eq!(service.column("SELECT id FROM events").await.len(), told);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), told);
     assert_eq!(service.column("SELECT id FROM sessions").await.len(), sessions);
     for table in ["address_failures", "name_delays"] {
         assert_eq!(service.column(&format!("SELECT 'a row' FROM {table}")).await, [""; 0], "{table}");

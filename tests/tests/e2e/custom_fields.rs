@@ -301,7 +301,7 @@ async fn a_registration_with_wrong_fields_is_refused_alike_for_known_addresses(d
     let guest = service.api();
     made(&admin.api, "heard", "select", json!({ "options": ["Web"], "required": true })).await;
     made(&admin.api, "risk", "number", json!({ "staff_only": true })).await;
-    let count = "SELECT id FROM events WHERE name LIKE 'user.%' OR name LIKE 'account.%'";
+    let count = "SELECT id FROM events WHERE name LIKE 'user.%' OR name LIKE 'account.%' ORDER BY id";
     let (events, mails) = (service.column(count).await, service.column("SELECT id FROM deliveries").await);
     for values in [
         json!({}),
@@ -416,7 +416,7 @@ async fn values_stay_whose_option_is_taken_away(database: Database) {
     let last = events(&service, "account.edited").await.pop().expect("a change");
     assert_eq!(
         last["changed"],
-        json!([{ "field": "custom_fields.plan", "before": "Large", "after": "Medium" }])
+        json!([{ "field": "custom_fields.plan", "before": "Large", "after": "Medium", "personal": true }])
     );
 }
 

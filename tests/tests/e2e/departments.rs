@@ -69,7 +69,7 @@ async fn events(service: &Frontdesk, name: &str) -> Vec<Value> {
 }
 
 async fn event_count(service: &Frontdesk) -> usize {
-    service.column("SELECT id FROM events").await.len()
+    service.column("SELECT id FROM events ORDER BY id").await.len()
 }
 
 async fn a_department_lives(database: Database) {

@@ -276,7 +276,7 @@ async fn wrong_roles_are_refused(database: Database) {
     let ada = first_administrator(&service).await;
     let made = role(&ada.api, "Right", &["staff.view"]).await;
     let before = ada.api.get(&at(&made)).await.expect(200);
-    let recorded = service.column("SELECT id FROM events").await.len();
+    let recorded = service.column("SELECT id FROM events ORDER BY id").await.len();
     for (at_fault, field, value) in [
         ("name", "name", json!("")),
         ("name", "name", json!("  ")),
@@ -308,7 +308,7 @@ async fn wrong_roles_are_refused(database: Database) {
     }
     ada.api.post(ROLES, &json!({ "permissions": [] })).await.invalid("name");
     assert_eq!(ada.api.get(&at(&made)).await.expect(200), before);
-    assert_eq!(service.column("SELECT id FROM events").await.len(), recorded);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), recorded);
     for id in [NOBODY, "x", "%00"] {
         ada.api.get(&at(id)).await.problem(404, "not_found");
         ada.api.patch(&at(id), &json!({ "name": "X" })).await.problem(404, "not_found");
@@ -402,7 +402,7 @@ async fn nobody_makes_or_changes_roles_beyond_their_own_permissions(database: Da
     let reads = json!({ "name": "Reads", "reports": ["tickets"] });
     let reads = id_of(&ada.api.post(ROLES, &reads).await.expect(201));
     let less = role(&ada.api, "Less", &["staff.view"]).await;
-    let recorded = service.column("SELECT id FROM events").await.len();
+    let recorded = service.column("SELECT id FROM events ORDER BY id").await.len();
     for beyond in [
         json!({ "permissions": ["settings.view"] }),
         json!({ "permissions": ["staff.view", "staff.edit"] }),
@@ -426,7 +426,7 @@ async fn nobody_makes_or_changes_roles_beyond_their_own_permissions(database: Da
     for role in [&more, &reads] {
         eve.api.delete(&at(role)).await.problem(403, "beyond_own_permissions");
     }
-    assert_eq!(service.column("SELECT id FROM events").await.len(), recorded);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), recorded);
     let within =
         json!({ "name": "Within", "permissions": ["staff.view", "roles.view"], "reports": ["logins"] });
     let within = eve.api.post(ROLES, &within).await.expect(201);
@@ -573,7 +573,7 @@ async fn nobody_invites_beyond_their_own_permissions(database: Database) {
     let guest = service.api();
     let answer = guest.post("/v1/public/invitations/accept", &accept).await.expect(200);
     let grace = guest.with_token(answer["token"].as_str().expect("a session"));
-    let events = service.column("SELECT id FROM events").await.len();
+    let events = service.column("SELECT id FROM events ORDER BY id").await.len();
 
     let invitations = "/v1/admin/staff-invitations";
     let up = json!({ "email": "friend@example.test", "role_id": full });
@@ -591,7 +591,7 @@ async fn nobody_invites_beyond_their_own_permissions(database: Database) {
     grace.delete(&boss.path()).await.problem(403, "beyond_own_permissions");
 
     // Nothing came of any of it.
-    assert_eq!(service.column("SELECT id FROM events").await.len(), events);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await.len(), events);
     assert_eq!(service.column("SELECT id FROM deliveries").await.len(), 2);
     let looked =
         guest.post("/v1/public/invitations/lookup", &json!({ "token": boss.token() })).await.expect(200);

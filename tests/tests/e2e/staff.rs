@@ -42,7 +42,7 @@ pub(crate) async fn events(service: &Frontdesk, name: &str) -> Vec<Value> {
 }
 
 async fn all_events(service: &Frontdesk) -> usize {
-    service.column("SELECT id FROM events").await.len()
+    service.column("SELECT id FROM events ORDER BY id").await.len()
 }
 
 /// Departments called Billing, Hosting and Domains, in that order.

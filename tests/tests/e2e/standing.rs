@@ -74,11 +74,11 @@ async fn whoever_is_shut_out_meanwhile_changes_nothing(database: Database) {
         held.push((path, hold(&service, method, path, &by, &body).await));
     }
     ada.api.post(&format!("/v1/admin/staff/{}/disable", grace.id), &json!({})).await.expect(204);
-    let before = service.column("SELECT id FROM events").await;
+    let before = service.column("SELECT id FROM events ORDER BY id").await;
     for (path, held) in held {
         assert_eq!(held.finish().await, (401, "login_required".into()), "{path}");
     }
-    assert_eq!(service.column("SELECT id FROM events").await, before);
+    assert_eq!(service.column("SELECT id FROM events ORDER BY id").await, before);
     assert_eq!(ada.api.get("/v1/admin/settings").await.expect(200)["ban_after"], 3);
 }
 
