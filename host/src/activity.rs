@@ -30,8 +30,7 @@ pub(crate) async fn run(app: App, mut stopped: watch::Receiver<()>) {
     second.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut minute = tokio::time::interval(TRIM_EVERY);
     minute.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut foreign = 0;
-    compare(&app).await;
+    let mut so_far = SoFar { seen: seen_before(&app), ..SoFar::default() };
     loop {
         let last = tokio::select! {
             _ = second.tick() => false,
@@ -45,7 +44,7 @@ pub(crate) async fn run(app: App, mut stopped: watch::Receiver<()>) {
             }
             _ = stopped.changed() => true,
         };
-        match seal(&app, &mut foreign).await {
+        match seal(&app, &mut so_far).await {
             Ok(()) => {}
             Err(db::Error::TryAgain(error)) => {
                 tracing::debug!(%error, "the activity log could not be sealed now")
@@ -60,30 +59,38 @@ pub(crate) async fn run(app: App, mut stopped: watch::Receiver<()>) {
     }
 }
 
-/// Whether the log is at least as long as this machine has seen it.
-async fn compare(app: &App) {
-    let file = seen_file(app.config());
-    let head = async { Ok::<_, db::Error>(seal::heads(&mut app.read().await?, i64::MAX).await?.head) };
-    match (seen(&file), head.await) {
-        (Err(error), _) => {
-            tracing::warn!(file = %file.display(), %error, "the newest head seen here cannot be read")
-        }
-        (Ok(Some(seen)), Ok(head)) if head.as_ref().is_none_or(|head| head.number < seen.number) => {
-            let (seen, head) = (seen.number, head.map_or(0, |head| head.number));
-            tracing::error!(
-                seen,
-                head,
-                "the activity log ends before an entry that this machine has seen: its end was cut off, or the database is an \
-                 older copy; once that is explained, delete activity-head.json"
-            );
-        }
-        _ => {}
-    }
+/// What is known from one round to the next.
+#[derive(Default)]
+struct SoFar {
+    /// The newest head that this machine has seen.
+    seen: Option<Head>,
+    /// How many entries Frontdesk did not write.
+    foreign: usize,
+    /// Whether it was said that nothing is sealed.
+    refused: bool,
 }
 
-async fn seal(app: &App, foreign: &mut usize) -> Result<(), db::Error> {
-    let sealed = seal::seal(app.service()).await?;
-    if sealed.foreign.len() > *foreign {
+fn seen_before(app: &App) -> Option<Head> {
+    let file = seen_file(app.config());
+    seen(&file).unwrap_or_else(|error| {
+        tracing::error!(file = %file.display(), %error, "the newest head of the activity log seen here cannot be read");
+        None
+    })
+}
+
+async fn seal(app: &App, so_far: &mut SoFar) -> Result<(), db::Error> {
+    let sealed = seal::seal(app.service(), so_far.seen.as_ref()).await?;
+    if sealed.refused && !so_far.refused {
+        let seen = so_far.seen.as_ref().map(|seen| seen.number);
+        tracing::error!(
+            seen,
+            "the head of the activity log is not what this machine saw, or not signed by the log's key: somebody changed it, or \
+             the database is an older copy. Nothing is sealed until `frontdesk activity verify` finds nothing wrong, or that \
+             is explained and activity-head.json deleted before a restart"
+        );
+    }
+    so_far.refused = sealed.refused;
+    if sealed.foreign.len() > so_far.foreign {
         tracing::error!(
             entries = sealed.foreign.len(),
             first = %sealed.foreign[0],
@@ -91,16 +98,17 @@ async fn seal(app: &App, foreign: &mut usize) -> Result<(), db::Error> {
              the chain, and `frontdesk activity verify` lists them"
         );
     }
-    *foreign = sealed.foreign.len();
+    so_far.foreign = sealed.foreign.len();
     for head in &sealed.kept {
         // Whoever keeps the log elsewhere keeps a witness there.
         let (number, hash, signature) = (head.number, head.link.to_string(), head.signature.to_string());
         tracing::info!(target: "activity", number, hash, at = %head.at, signature, "head of the activity log");
     }
-    if let Some(head) = sealed.kept.last()
-        && let Err(error) = keep_seen(&seen_file(app.config()), head)
-    {
-        tracing::warn!(%error, "the last head of the activity log could not be written beside the database");
+    if let Some(head) = sealed.head.filter(|head| so_far.seen.as_ref() != Some(head) && head.number > 0) {
+        if let Err(error) = keep_seen(&seen_file(app.config()), &head) {
+            tracing::warn!(%error, "the last head of the activity log could not be written beside the database");
+        }
+        so_far.seen = Some(head);
     }
     Ok(())
 }
@@ -120,10 +128,6 @@ pub(crate) fn seen(file: &Path) -> io::Result<Option<Head>> {
 }
 
 fn keep_seen(file: &Path, head: &Head) -> io::Result<()> {
-    // An older head says less: what this machine has seen is not forgotten because the database was.
-    if seen(file).ok().flatten().is_some_and(|seen| seen.number >= head.number) {
-        return Ok(());
-    }
     let new = file.with_extension("json.new");
     let mut to = fs::File::options().create(true).write(true).truncate(true).mode(0o600).open(&new)?;
     to.write_all(&serde_json::to_vec(head).map_err(io::Error::other)?)?;

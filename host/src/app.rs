@@ -32,7 +32,7 @@ use tokio::{
 };
 
 use crate::{
-    api::activity::EXPORTS,
+    api::activity::{EXPORTS, SEARCHES},
     api::reports::AT_ONCE as REPORTS,
     bans::{self, Bans},
     bring_up::{bring_up, check_mailer},
@@ -72,6 +72,8 @@ struct Inner {
     exports: Arc<Semaphore>,
     /// Whose turn it is to have a report made.
     reports: Semaphore,
+    /// Whose turn it is to search it.
+    searches: Semaphore,
     stopping: AtomicBool,
     /// Held as long as the service lives; absent where several processes share a database.
     lock: Option<File>,
@@ -168,6 +170,7 @@ pub async fn build(config: Config, around: Surroundings) -> Result<App, BuildErr
         own_api,
         templates: Templates::new(config.mail_templates.clone())?,
         exports: Arc::new(Semaphore::new(EXPORTS)),
+        searches: Semaphore::new(SEARCHES),
         reports: Semaphore::new(REPORTS),
         stopping: AtomicBool::new(false),
         config,
@@ -434,6 +437,10 @@ impl App {
 
     pub(crate) fn reports(&self) -> &Semaphore {
         &self.0.reports
+    }
+
+    pub(crate) fn searches(&self) -> &Semaphore {
+        &self.0.searches
     }
 
     pub(crate) fn relying_party(&self) -> Option<&RelyingParty> {

@@ -44,6 +44,11 @@ impl fmt::Debug for LogKey {
 pub enum Error {
     #[error("the key of the activity log does not open under the master key: {0}")]
     Sealed(#[from] NotOurs),
+    /// Made anew, it would bless whatever the log says now.
+    #[error(
+        "the activity log has entries, and its key is gone from the database; put the table activity_key back from a backup"
+    )]
+    Gone,
     #[error(transparent)]
     Db(#[from] db::Error),
 }
@@ -70,6 +75,11 @@ impl LogKey {
         if let Some(sealed) = store::sealed_seed(db.read().await?.conn()).await? {
             return Self::unseal(keys, &sealed);
         }
+        let mut reader = db.read().await?;
+        if store::head(reader.conn()).await?.is_some() || store::last_number(reader.conn()).await?.is_some() {
+            return Err(Error::Gone);
+        }
+        drop(reader);
         let seed = Zeroizing::new(ids::bytes::<32>(chance));
         let key = Self::from_seed(&seed);
         let sealed = keys.seal_first(&belongs_to(SLOT), &*seed, chance);

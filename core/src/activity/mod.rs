@@ -142,9 +142,11 @@ impl Parts {
 }
 
 fn hash_of(value: Option<&str>, salt: Option<&[u8]>, kept: Option<&[u8]>) -> Option<Vec<u8>> {
-    match (value, salt) {
-        (Some(value), Some(salt)) => Some(part_hash(salt, value).to_vec()),
-        _ => kept.map(<[u8]>::to_vec),
+    match (value, salt, kept) {
+        (Some(value), Some(salt), None) => Some(part_hash(salt, value).to_vec()),
+        (None, None, kept) => kept.map(<[u8]>::to_vec),
+        // Frontdesk leaves no half of it: whatever this is, it is no hash.
+        _ => Some(b"neither there nor erased".to_vec()),
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
     drop(view);
     let (mut losses, mut known) = (Vec::new(), false);
     each(service, of_person(person), |row| {
-        known = true;
+        known |= is_about_a_person(row) && row.subject_id.as_deref() == Some(&person.to_string());
         losses.extend(loss(row, person));
     })
     .await?;
@@ -73,10 +73,19 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
     }
     let mut parts = 0;
     for batch in losses.chunks(BATCH) {
-        let erased = batch.iter().map(Loss::parts).sum();
         let mut cx = service.begin(caller.clone()).await?;
-        let erasure = cx.emit(PersonErased { person_id: person, parts: erased }).await?;
+        // One erasure at a time: each accounts for what it took away itself.
+        store::lock_erasures(&mut cx).await?;
+        let mut left = Vec::new();
         for loss in batch {
+            left.extend(store::still_there(&mut cx, loss).await?);
+        }
+        let erased = left.iter().map(Loss::parts).sum();
+        if erased == 0 {
+            continue;
+        }
+        let erasure = cx.emit(PersonErased { person_id: person, parts: erased }).await?;
+        for loss in &left {
             store::erase(&mut cx, loss, &erasure.to_string()).await?;
         }
         names::forget_name(&mut cx, person).await?;
@@ -96,6 +105,12 @@ async fn each(service: &Service, filter: Filter, mut look: impl FnMut(&Row)) -> 
     }
 }
 
+/// Whether the one an entry is about is a person, or an account, which may be one.
+fn is_about_a_person(row: &Row) -> bool {
+    let of = ["staff.", "user.", "account.contact_", "account.created", "account.deleted"];
+    of.iter().any(|name| row.name.starts_with(name))
+}
+
 /// What they did, and what was done to them.
 pub fn of_person(person: LoginId) -> Filter {
     Filter { person: Some(person.into()), ..Filter::default() }
@@ -106,6 +121,12 @@ pub async fn to_their_addresses(service: &Service, person: LoginId) -> Result<Op
     let mut addresses = HashSet::new();
     let about = Filter { subject: Some(person.into()), ..Filter::default() };
     each(service, about, |row| addresses.extend(addresses_of(row))).await?;
+    // What belongs to somebody who is here, or is on its way to somebody, is not theirs alone.
+    let mut view = service.read().await?;
+    for taken in store::addresses_in_use(&mut view, &addresses).await? {
+        addresses.remove(&taken);
+    }
+    drop(view);
     let events = of_category("invitation");
     Ok(Some(Filter { events, addresses, ..Filter::default() }).filter(|filter| !filter.addresses.is_empty()))
 }

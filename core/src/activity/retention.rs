@@ -2,7 +2,7 @@
 
 use super::{
     key::{self, LogKey},
-    seal::Hex,
+    seal::{Head, Hex},
     store,
 };
 use crate::{
@@ -58,6 +58,18 @@ pub async fn trim(service: &Service, keep_days: u32) -> Result<u64, db::Error> {
         0 => None,
         _ => store::removable(view.db(), removed, before).await?,
     };
+    let head = match head {
+        Some(head) if is_ours(service, &mut view, &head).await? => Some(head),
+        Some(head) => {
+            tracing::error!(
+                number = head.number,
+                "a head of the activity log is not what was signed: retention takes nothing away, and \
+                 `frontdesk activity verify` says more"
+            );
+            None
+        }
+        None => None,
+    };
     drop(view);
     let through = match head {
         Some(head) => {
@@ -75,6 +87,12 @@ pub async fn trim(service: &Service, keep_days: u32) -> Result<u64, db::Error> {
     };
     // Also what an interrupted run left.
     sweep(service, through).await
+}
+
+/// Whether this log's key signed a head, and the chain goes through it.
+async fn is_ours(service: &Service, reads: &mut impl Reads, head: &Head) -> Result<bool, db::Error> {
+    let stored = store::link_of(reads.db(), head.number).await?;
+    Ok(head.is_signed(service.log_key.public()) && stored.as_ref() == Some(&head.link.0))
 }
 
 /// Takes every entry away that a checkpoint stands for.

@@ -111,10 +111,15 @@ pub struct Sealed {
     pub kept: Vec<Head>,
     /// Entries that Frontdesk did not write: they are never sealed.
     pub foreign: Vec<EventId>,
+    /// How far the chain reaches now.
+    pub head: Option<Head>,
+    /// The head is not this log's, or lies before one that was seen: nothing is sealed upon it.
+    pub refused: bool,
 }
 
-/// Seals what is not sealed yet, unless another node does; and keeps the head if that is due.
-pub async fn seal(service: &Service) -> Result<Sealed, db::Error> {
+/// Seals what is not sealed yet, unless another node does; and keeps the head if that is due. `seen` is the newest head that
+/// was ever seen here: upon one that lies before it, or that this log's key did not sign, nothing is sealed.
+pub async fn seal(service: &Service, seen: Option<&Head>) -> Result<Sealed, db::Error> {
     let mut sealed = Sealed::default();
     let mut after = String::new();
     loop {
@@ -122,8 +127,17 @@ pub async fn seal(service: &Service) -> Result<Sealed, db::Error> {
         let Some(head) = store::head(view.db()).await? else { return Ok(sealed) };
         let kept = store::last_kept(view.db()).await?;
         let rows = store::unsealed(view.db(), &after, BATCH).await?;
+        let refused = !head.is_signed(service.log_key.public())
+            || match seen {
+                Some(seen) => !leads_through(&mut view, seen, &head).await?,
+                None => false,
+            };
         drop(view);
+        if refused {
+            return Ok(Sealed { refused, ..sealed });
+        }
         let now = service.clock.now();
+        sealed.head = Some(head.clone());
         if is_due(&head, kept.as_ref(), now) {
             keep(service, head.clone(), &mut sealed).await?;
         }
@@ -141,6 +155,7 @@ pub async fn seal(service: &Service) -> Result<Sealed, db::Error> {
             store::number(cx.db(), &links).await?;
             cx.commit().await?;
             sealed.entries += links.len() as u64;
+            sealed.head = Some(next);
         }
         if !more {
             return Ok(sealed);
@@ -148,10 +163,25 @@ pub async fn seal(service: &Service) -> Result<Sealed, db::Error> {
     }
 }
 
+/// Whether the chain that ends with `head` goes through a head that was seen.
+async fn leads_through(reads: &mut impl Reads, seen: &Head, head: &Head) -> Result<bool, db::Error> {
+    if seen.number == head.number {
+        return Ok(seen.link == head.link);
+    }
+    if seen.number > head.number {
+        return Ok(false);
+    }
+    let removed = store::checkpoint(reads.db()).await?.map_or(0, |checkpoint| checkpoint.number);
+    // Before the first entry there is nothing, and behind a checkpoint nothing any more.
+    let passed = seen.number == 0 || seen.number <= removed;
+    Ok(passed || store::link_of(reads.db(), seen.number).await?.as_ref() == Some(&seen.link.0))
+}
+
 fn is_due(head: &Head, kept: Option<&Head>, now: Timestamp) -> bool {
     match kept {
         None => head.number > 0,
-        Some(kept) if head.number == kept.number => false,
+        // One that lies beyond the head is none of ours: `verify` finds it.
+        Some(kept) if head.number <= kept.number => head.number < kept.number,
         Some(kept) => now.since(kept.at) >= KEPT_EVERY || head.number - kept.number >= KEPT_AFTER,
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use super::{
     Digest, Row,
     key::{LogKey, SLOT},
@@ -315,4 +317,43 @@ pub(super) async fn erase(cx: &mut Cx, loss: &Loss, erasure: &str) -> Result<(),
         on!(cx.db(), conn => sqlx::query(TOLD).bind(&loss.id).execute(conn).await.map(|_| ()))?;
     }
     Ok(())
+}
+
+/// Holds off other erasures until the transaction ends.
+pub(super) async fn lock_erasures(cx: &mut Cx) -> Result<(), db::Error> {
+    on!(cx.db(), conn => {
+        sqlx::query("UPDATE activity_key SET slot = slot").execute(conn).await.map(|_| ())
+    })?;
+    Ok(())
+}
+
+/// What of a loss nobody else erased meanwhile.
+pub(super) async fn still_there(cx: &mut Cx, loss: &Loss) -> Result<Option<Loss>, db::Error> {
+    let row: Option<(Option<String>, Option<String>)> = on!(cx.db(), conn => {
+        sqlx::query_as("SELECT address, personal FROM events WHERE id = $1").bind(&loss.id).fetch_optional(conn).await
+    })?;
+    let Some((address, personal)) = row else { return Ok(None) };
+    Ok(Some(Loss {
+        id: loss.id.clone(),
+        address_hash: loss.address_hash.clone().filter(|_| address.is_some()),
+        personal_hash: loss.personal_hash.clone().filter(|_| personal.is_some()),
+    }))
+}
+
+/// Which of these addresses a login, a contact or a pending invitation has.
+pub(super) async fn addresses_in_use(
+    reads: &mut impl Reads,
+    addresses: &HashSet<String>,
+) -> Result<Vec<String>, db::Error> {
+    const USED: &str = "SELECT email_folded FROM logins WHERE email_folded = $1
+         UNION ALL SELECT email FROM contacts WHERE LOWER(email) = $1
+         UNION ALL SELECT email FROM invitations
+             WHERE LOWER(email) = $1 AND accepted_at IS NULL AND cancelled_at IS NULL LIMIT 1";
+    let mut used = Vec::new();
+    for address in addresses {
+        let row: Option<(String,)> =
+            on!(reads.db(), conn => sqlx::query_as(USED).bind(address).fetch_optional(conn).await)?;
+        used.extend(row.map(|_| address.clone()));
+    }
+    Ok(used)
 }

@@ -48,8 +48,8 @@ async fn log(test: &TestService, count: usize) {
         cx.emit(created(&format!("grace{n}"))).await.unwrap();
         cx.commit().await.unwrap();
     }
-    seal::seal(&test.service).await.unwrap();
-    seal::seal(&test.service).await.unwrap();
+    seal::seal(&test.service, None).await.unwrap();
+    seal::seal(&test.service, None).await.unwrap();
 }
 
 /// What somebody who has the database, and nothing else, can do.
@@ -101,6 +101,10 @@ async fn whatever_is_done_to_an_entry_is_found() {
         "UPDATE events SET id = REPLACE(id, '-7', '-8') WHERE number = 4",
         "UPDATE events SET personal_salt = address_salt WHERE number = 4",
         "UPDATE events SET link = (SELECT link FROM activity_head) WHERE number = 4",
+        // What was never there, and half of what there was.
+        "UPDATE events SET as_user_id = 'x', personal = NULL WHERE number = 4",
+        "UPDATE events SET personal_hash = personal_salt WHERE number = 4",
+        "UPDATE events SET mac = address_salt WHERE number = 4",
         // Without the address or the data, and without a hash in their place.
         "UPDATE events SET address = NULL WHERE number = 4",
         "UPDATE events SET personal = NULL, personal_salt = NULL WHERE number = 4",
@@ -154,7 +158,7 @@ async fn deleting_swapping_inserting_and_cutting_are_found() {
              FROM events WHERE number = 4";
         tamper(service, COPY).await;
         assert!(matches!(verified(service).await.problems[..], [Problem::Foreign { .. }]));
-        assert_eq!(seal::seal(service).await.unwrap().foreign.len(), 1, "the sealer leaves it out");
+        assert_eq!(seal::seal(service, None).await.unwrap().foreign.len(), 1, "the sealer leaves it out");
         // What is written behind it is sealed all the same.
         log(&test, 1).await;
         assert_eq!(head(service).await.number, 10);
@@ -245,7 +249,7 @@ async fn what_eight_write_at_once_while_two_seal_is_one_chain() {
                 tokio::spawn(async move {
                     for _ in 0..20 {
                         // A lost race, or a lock that was not had in time.
-                        _ = seal::seal(&service).await;
+                        _ = seal::seal(&service, None).await;
                         tokio::task::yield_now().await;
                     }
                 })
@@ -254,7 +258,7 @@ async fn what_eight_write_at_once_while_two_seal_is_one_chain() {
         for task in writers.into_iter().chain(sealers) {
             task.await.unwrap();
         }
-        seal::seal(&test.service).await.unwrap();
+        seal::seal(&test.service, None).await.unwrap();
         let report = verified(&test.service).await;
         assert_eq!(report.problems, []);
         assert_eq!((report.entries, report.unsealed), (400, 0));
@@ -272,7 +276,7 @@ async fn retention_takes_whole_segments_and_leaves_a_checkpoint() {
         assert_eq!(retention::trim(service, 0).await.unwrap(), 0, "0 keeps everything");
         assert_eq!(retention::trim(service, 11).await.unwrap(), 0, "nothing is so old");
         assert_eq!(retention::trim(service, 9).await.unwrap(), 5);
-        seal::seal(service).await.unwrap();
+        seal::seal(service, None).await.unwrap();
         let report = verified(service).await;
         assert_eq!(report.problems, []);
         // The four that are left, and the one that tells of it.
@@ -338,7 +342,7 @@ async fn a_person_is_erased_and_the_chain_stays_whole() {
         };
         cx.emit(sample).await.unwrap();
         cx.commit().await.unwrap();
-        seal::seal(service).await.unwrap();
+        seal::seal(service, None).await.unwrap();
 
         let caller = from_there(Actor::Staff(ADA));
         let present = people::erase(service, &caller, person).await;
@@ -350,7 +354,7 @@ async fn a_person_is_erased_and_the_chain_stays_whole() {
 
         let parts = people::erase(service, &caller, person).await.unwrap();
         assert!(parts >= 5, "{parts}");
-        seal::seal(service).await.unwrap();
+        seal::seal(service, None).await.unwrap();
         let report = verified(service).await;
         assert_eq!(report.problems, []);
         assert!(report.erased >= 4, "{}", report.erased);
@@ -555,6 +559,132 @@ async fn what_is_private_is_not_written_down_and_what_is_personal_stands_aside()
         let entry = search::find(&mut view, id).await.unwrap().unwrap();
         assert_eq!(entry.data["changed"][1]["after"], "Joan");
         drop(view);
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sealed_upon_a_head_that_was_not_signed_or_lies_before_one_that_was_seen() {
+    for test in services().await {
+        let service = &test.service;
+        log(&test, 5).await;
+        tamper(service, "UPDATE activity_head SET signature = link").await;
+        let mut cx = begin(service).await;
+        cx.emit(created("late")).await.unwrap();
+        cx.commit().await.unwrap();
+        let sealed = seal::seal(service, None).await.unwrap();
+        assert!(sealed.refused && sealed.entries == 0 && sealed.kept.is_empty());
+        test.finish().await;
+    }
+    for test in services().await {
+        let service = &test.service;
+        log(&test, 3).await;
+        let earlier = head(service).await;
+        log(&test, 2).await;
+        let seen = head(service).await;
+        assert!(!seal::seal(service, Some(&earlier)).await.unwrap().refused, "it has grown since");
+        // An older copy, put back.
+        tamper(service, "DELETE FROM events WHERE number > 3").await;
+        let mut cx = begin(service).await;
+        cx.emit(created("late")).await.unwrap();
+        super::store::advance(cx.db(), &seen, &earlier).await.unwrap();
+        cx.commit().await.unwrap();
+        assert!(seal::seal(service, Some(&seen)).await.unwrap().refused);
+        // Grown again, it does not lead through what was seen.
+        seal::seal(service, None).await.unwrap();
+        log(&test, 2).await;
+        assert!(head(service).await.number > seen.number);
+        assert!(seal::seal(service, Some(&seen)).await.unwrap().refused);
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn what_stands_where_nothing_was_and_outside_the_chain_is_found() {
+    for test in services().await {
+        let service = &test.service;
+        let mut cx = service.begin(Caller::system()).await.unwrap();
+        cx.emit(crate::event::MasterKeyRotated { from: "a".into(), to: "b".into() }).await.unwrap();
+        cx.commit().await.unwrap();
+        log(&test, 2).await;
+        for (sql, undo) in [
+            (
+                "UPDATE events SET personal = '{\"\": 1}' WHERE number = 1",
+                "UPDATE events SET personal = NULL WHERE number = 1",
+            ),
+            (
+                "UPDATE events SET address = '192.0.2.9' WHERE number = 1",
+                "UPDATE events SET address = NULL WHERE number = 1",
+            ),
+        ] {
+            tamper(service, sql).await;
+            assert!(
+                matches!(verified(service).await.problems[..], [Problem::Changed { number: 1, .. }]),
+                "{sql}"
+            );
+            tamper(service, undo).await;
+            assert_eq!(verified(service).await.problems, []);
+        }
+        const COPY: &str = "INSERT INTO events (id, at, name, actor_kind, data, number, link, mac)
+             SELECT REPLACE(id, '-7', '-8'), at, name, actor_kind, data, 0, link, mac FROM events WHERE number = 1";
+        tamper(service, COPY).await;
+        assert_eq!(verified(service).await.problems, [Problem::Beyond { number: 0 }]);
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_retention_that_nobody_signed_takes_nothing_away() {
+    for test in services().await {
+        let service = &test.service;
+        log(&test, 5).await;
+        tamper(service, "UPDATE activity_heads SET at = 1").await;
+        assert_eq!(retention::trim(service, 30).await.unwrap(), 0);
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn no_new_key_blesses_an_old_log() {
+    for test in services().await {
+        let service = &test.service;
+        log(&test, 2).await;
+        tamper(service, "DELETE FROM activity_key").await;
+        let opened =
+            super::key::LogKey::open(&service.db, &service.keys, service.clock.now(), &*service.chance).await;
+        assert!(matches!(opened, Err(super::key::Error::Gone)));
+        test.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_somebody_present_has_is_not_erased() {
+    for test in services().await {
+        let service = &test.service;
+        let mut cx = begin(service).await;
+        let invitation = crate::event::InvitationCreated {
+            invitation_id: crate::ids::InvitationId::from_u128(9),
+            kind: "account",
+            email: Some("lovelace@example.com".into()),
+            role: None,
+            account_id: None,
+            permissions: Vec::new(),
+        };
+        cx.emit(invitation).await.unwrap();
+        let contact = crate::ids::ContactId::from_u128(5);
+        let (account_id, email) = (AccountId::from_u128(1), "lovelace@example.com".to_owned());
+        cx.emit(crate::event::ContactDeleted { account_id, contact_id: contact, email }).await.unwrap();
+        cx.commit().await.unwrap();
+        test.user("lovelace").await;
+        let caller = from_there(Actor::Staff(ADA));
+        let person = |id: uuid::Uuid| LoginId::from_u128(id.as_u128());
+        assert_eq!(people::erase(service, &caller, person(contact.into())).await.unwrap(), 1);
+        let invited = Filter { events: vec!["invitation.created".into()], ..Filter::default() };
+        let page = search::page(&mut service.read().await.unwrap(), invited, &first(5)).await.unwrap();
+        assert_eq!(page.items[0].data["email"], "lovelace@example.com");
+        // An invitation is nobody.
+        let id = person(crate::ids::InvitationId::from_u128(9).into());
+        assert!(matches!(people::erase(service, &caller, id).await, Err(people::Error::Unknown)));
         test.finish().await;
     }
 }

@@ -7,7 +7,13 @@ use std::{
 
 use data_encoding::HEXLOWER;
 
-use super::{Row, link, retention::Checkpoint, seal::Head, store};
+use super::{
+    Row, link,
+    retention::Checkpoint,
+    seal::Head,
+    search::{Filter, Scan},
+    store,
+};
 use crate::{
     cx::{Reads, Service},
     db,
@@ -92,7 +98,7 @@ impl fmt::Display for Problem {
             Self::Changed { number, id, at, event } => {
                 write!(f, "entry {number} is not what was sealed there (now: {event} of {at}, id {id})")
             }
-            Self::Beyond { number } => write!(f, "entry {number} lies beyond the head"),
+            Self::Beyond { number } => write!(f, "entry {number} lies outside the chain"),
             Self::OffHead { number } => {
                 write!(f, "the chain does not lead through the head signed at entry {number}")
             }
@@ -143,6 +149,21 @@ impl Report {
     }
 }
 
+/// How many parts of entries each erasure accounts for.
+async fn granted(service: &Service, reads: &mut impl Reads) -> Result<HashMap<String, i64>, db::Error> {
+    let filter = Filter { events: vec!["system.person_erased".into()], ..Filter::default() };
+    let (mut scan, mut granted) = (Scan::new(filter, None), HashMap::new());
+    while let Some(rows) = scan.next_rows(reads).await? {
+        let ours =
+            rows.into_iter().filter(|row| row.mac.as_deref() == Some(&service.log_key.mac(&row.digest())));
+        granted.extend(ours.filter_map(|row| {
+            let data: serde_json::Value = serde_json::from_str(&row.data).ok()?;
+            Some((row.id, data["parts"].as_i64().unwrap_or_default()))
+        }));
+    }
+    Ok(granted)
+}
+
 /// What a chunk came to.
 #[derive(Debug, Default)]
 struct Part {
@@ -162,11 +183,6 @@ struct Erasures {
 
 impl Erasures {
     fn look(&mut self, row: &Row) {
-        if row.name == "system.person_erased"
-            && let Ok(data) = serde_json::from_str::<serde_json::Value>(&row.data)
-        {
-            self.granted.insert(row.id.clone(), data["parts"].as_i64().unwrap_or_default());
-        }
         let parts = &row.parts;
         let gone = [
             (&parts.address_hash, &parts.address_erasure_id),
@@ -182,7 +198,6 @@ impl Erasures {
     }
 
     fn merge(&mut self, other: Self) {
-        self.granted.extend(other.granted);
         for (by, (parts, id)) in other.used {
             self.used.entry(by).or_insert((0, id)).0 += parts;
         }
@@ -296,6 +311,11 @@ async fn verify_from(
     if end > now.map_or(0, |head| head.number) {
         report.add(Problem::Beyond { number: end });
     }
+    if let Some(number) = store::first_number(view.db()).await?.filter(|number| *number < 1) {
+        report.add(Problem::Beyond { number });
+    }
+    // Last of all: whatever was erased while the chain was read has its erasure by now.
+    erasures.granted = granted(service, &mut view).await?;
     let wiped: Vec<_> = erasures.unaccounted().map(|id| Problem::Wiped { id: id.to_owned() }).collect();
     wiped.into_iter().for_each(|problem| report.add(problem));
     report.erased = erasures.erased;
@@ -356,7 +376,7 @@ async fn chunk(
     let rows = store::sealed(view.db(), from, through).await?;
     drop(view);
     // Hashing is work, not waiting.
-    let wanted = wanted.clone();
+    let (wanted, key) = (wanted.clone(), service.log_key.clone());
     let work = move || {
         let mut part = Part::default();
         let mut next = from + 1;
@@ -367,10 +387,12 @@ async fn chunk(
                 before = None;
             }
             let stored = row.link.clone().unwrap_or_default();
+            let digest = row.digest();
+            let ours = row.mac.as_deref() == Some(&key.mac(&digest));
             // Behind a gap there is nothing to follow from; the next entry follows from this one again.
             let follows =
-                before.as_ref().is_none_or(|before| link(before, number, &row.digest())[..] == stored[..]);
-            if !follows {
+                before.as_ref().is_none_or(|before| link(before, number, &digest)[..] == stored[..]);
+            if !follows || !ours {
                 let (id, at, event) = (row.id.clone(), row.at, row.name.clone());
                 part.problems.push(Problem::Changed { number, id, at, event });
             }

@@ -124,6 +124,8 @@ struct ActivityFilter {
 impl ActivityFilter {
     fn checked(self) -> Result<Filter, Invalid> {
         let mut events: Vec<String> = self.event.as_deref().map(names).unwrap_or_default();
+        events.sort_unstable();
+        events.dedup();
         if let Some(category) = &self.category {
             let of_category = activity::search::of_category(category);
             if of_category.is_empty() {
@@ -237,7 +239,10 @@ impl From<Entry> for EntryView {
 
 async fn list(State(app): State<App>, list: List<ActivityFilter>) -> Result<Json<Page<EntryView>>, Problem> {
     let filter = list.filter.checked()?;
+    // A page may examine many entries: those who search wait for one another, and nobody else for them.
+    let turn = app.searches().acquire().await;
     let page = activity::search::page(&mut app.read().await?, filter, &list.request).await?;
+    drop(turn);
     Ok(Json(Page::of(page, EntryView::from)))
 }
 
@@ -296,6 +301,8 @@ async fn export_person(
     Ok(Download { format, name: format!("person-{id}"), body: body(app, filters, format, turn) })
 }
 
+/// How many search at once.
+pub(crate) const SEARCHES: usize = 2;
 /// How many files are written at once.
 pub(crate) const EXPORTS: usize = 2;
 

@@ -28,7 +28,7 @@ use frontdesk_core::{
 use tokio::sync::Notify;
 
 use crate::{
-    BuildError, app,
+    BuildError, activity, app,
     config::{Config, Database, Overrides, Problems, environment},
 };
 
@@ -162,7 +162,8 @@ pub fn run(
         };
         let done = work(&opened).await;
         // What the command did is in the chain, whether a service runs or not.
-        if let Err(error) = seal::seal(&opened.service).await {
+        let seen = activity::seen(&activity::seen_file(&opened.config)).ok().flatten();
+        if let Err(error) = seal::seal(&opened.service, seen.as_ref()).await {
             tracing::debug!(%error, "what was written is sealed when the service runs");
         }
         opened.service.db.close().await;

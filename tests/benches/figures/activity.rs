@@ -96,13 +96,13 @@ async fn writing(name: &str, test: TestService, tasks: usize) {
         };
         alone += in_tasks(tasks, write).await;
         // What was written meanwhile is not this one's to seal.
-        seal::seal(&service).await.expect("the database answers");
+        seal::seal(&service, None).await.expect("the database answers");
         let stop = Arc::new(AtomicBool::new(false));
         let sealer = tokio::spawn({
             let (service, stop) = (service.clone(), Arc::clone(&stop));
             async move {
                 while !stop.load(Ordering::Relaxed) {
-                    _ = seal::seal(&service).await;
+                    _ = seal::seal(&service, None).await;
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -110,7 +110,7 @@ async fn writing(name: &str, test: TestService, tasks: usize) {
         sealed += in_tasks(tasks, write).await;
         stop.store(true, Ordering::Relaxed);
         sealer.await.expect("the sealer ends");
-        seal::seal(&service).await.expect("the database answers");
+        seal::seal(&service, None).await.expect("the database answers");
     }
     let seconds = (TURN * TURNS).as_secs_f64();
     let [alone, sealed] = [alone, sealed].map(|count| f64::from(count) / seconds);
@@ -132,7 +132,7 @@ async fn reading(name: &str, test: TestService) {
     }
     print(&format!("{ENTRIES} entries written, {name}"), format!("{:.1} s", start.elapsed().as_secs_f64()));
     let start = Instant::now();
-    let sealed = seal::seal(service).await.expect("the database answers");
+    let sealed = seal::seal(service, None).await.expect("the database answers");
     print(
         &format!("{} entries sealed, {name}", sealed.entries),
         format!("{:.1} s", start.elapsed().as_secs_f64()),

@@ -216,7 +216,7 @@ async fn each_kind_takes_its_own_and_nothing_else(database: Database) {
     assert_eq!(anne.api.get(OWN).await.expect(200)["custom_fields"], json!({}));
     assert_eq!(service.column("SELECT value FROM custom_field_values").await, [""; 0]);
     let last = events(&service, "account.edited").await.remove(2);
-    let gone = json!({ "field": "custom_fields.select", "before": "Large", "after": null });
+    let gone = json!({ "field": "custom_fields.select", "before": "Large", "after": null, "personal": true });
     assert!(last["changed"].as_array().expect("a list").contains(&gone), "{last}");
     // A further account, and one that staff make, have their own.
     let further = json!({ "name": "Second Ltd", "custom_fields": { "text": "second" } });
