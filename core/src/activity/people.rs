@@ -59,18 +59,21 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
     if !known {
         return Err(Error::Unknown);
     }
-    if let Some(invitations) = to_their_addresses(service, person).await? {
-        each(service, invitations, |row| losses.extend(whole(row, false))).await?;
+    let addresses = their_addresses(service, person).await?;
+    if !addresses.is_empty() {
+        each(service, invitations_to(addresses.clone()), |row| losses.extend(whole(row, false))).await?;
     }
 
-    // Also where no entry has anything left of them.
     let mut cx = service.begin(caller.clone()).await?;
-    if losses.is_empty() && names::forget_name(&mut cx, person).await? {
-        cx.emit(PersonErased { person_id: person, parts: 0 }).await?;
-        cx.commit().await?;
-    } else {
-        drop(cx);
+    let mut forgot = names::forget_name(&mut cx, person).await?;
+    for address in &addresses {
+        forgot |= store::forget_recipient(&mut cx, address).await?;
     }
+    // Where entries lose something, they are what tells of it.
+    if forgot && losses.is_empty() {
+        cx.emit(PersonErased { person_id: person, parts: 0 }).await?;
+    }
+    cx.commit().await?;
     let mut parts = 0;
     for batch in losses.chunks(BATCH) {
         let mut cx = service.begin(caller.clone()).await?;
@@ -88,7 +91,6 @@ pub async fn erase(service: &Service, caller: &Caller, person: LoginId) -> Resul
         for loss in &left {
             store::erase(&mut cx, loss, &erasure.to_string()).await?;
         }
-        names::forget_name(&mut cx, person).await?;
         cx.commit().await?;
         parts += erased;
     }
@@ -118,6 +120,16 @@ pub fn of_person(person: LoginId) -> Filter {
 
 /// Invitations that were sent to an address that the log knows as theirs.
 pub async fn to_their_addresses(service: &Service, person: LoginId) -> Result<Option<Filter>, db::Error> {
+    let addresses = their_addresses(service, person).await?;
+    Ok(Some(addresses).filter(|addresses| !addresses.is_empty()).map(invitations_to))
+}
+
+fn invitations_to(addresses: HashSet<String>) -> Filter {
+    Filter { events: of_category("invitation"), addresses, ..Filter::default() }
+}
+
+/// Addresses of mail that they have or had, and nobody else has.
+async fn their_addresses(service: &Service, person: LoginId) -> Result<HashSet<String>, db::Error> {
     let mut addresses = HashSet::new();
     let about = Filter { subject: Some(person.into()), ..Filter::default() };
     each(service, about, |row| addresses.extend(addresses_of(row))).await?;
@@ -126,9 +138,7 @@ pub async fn to_their_addresses(service: &Service, person: LoginId) -> Result<Op
     for taken in store::addresses_in_use(&mut view, &addresses).await? {
         addresses.remove(&taken);
     }
-    drop(view);
-    let events = of_category("invitation");
-    Ok(Some(Filter { events, addresses, ..Filter::default() }).filter(|filter| !filter.addresses.is_empty()))
+    Ok(addresses)
 }
 
 fn loss(row: &Row, person: LoginId) -> Option<Loss> {

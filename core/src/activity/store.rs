@@ -357,3 +357,13 @@ pub(super) async fn addresses_in_use(
     }
     Ok(used)
 }
+
+/// Forgets to whom mails went that were sent to an address. Whether there were any.
+pub(super) async fn forget_recipient(cx: &mut Cx, address: &str) -> Result<bool, db::Error> {
+    const FORGET: &str = "UPDATE deliveries SET recipient_name = NULL, recipient_address = NULL, data = '{}'
+         WHERE LOWER(recipient_address) = $1 AND finished_at IS NOT NULL";
+    let done = on!(cx.db(), conn => {
+        sqlx::query(FORGET).bind(address).execute(conn).await.map(|done| done.rows_affected())
+    })?;
+    Ok(done > 0)
+}

@@ -126,7 +126,8 @@ pub(super) fn logins(period: Period) -> Sql {
                 AS people
          FROM events
          WHERE name IN ('session.started', 'session.refused', 'session.challenged')
-            AND COALESCE(subject_id, '') NOT IN (SELECT id FROM logins WHERE audience = 'staff' AND disabled = TRUE) AND "#,
+            AND COALESCE(subject_id, '') NOT IN (SELECT id FROM logins WHERE audience = 'staff' AND disabled = TRUE)
+            AND COALESCE(actor_id, '') NOT IN (SELECT id FROM logins WHERE audience = 'staff' AND disabled = TRUE) AND "#,
     );
     within(&mut sql, "id", period);
     sql.push(" GROUP BY 1, 2");
