@@ -474,6 +474,8 @@ async fn the_command_line_helps_beside_a_running_service(database: Database) {
     let (ada, grace) = locked_out(&service).await;
     smtp.takes(2).await;
     let help = help(&service).await;
+    // A link that is used before its mail went makes the mail obsolete.
+    smtp.takes(5).await;
     all_get_in(&service, &ada, &grace, &help).await;
     // Factor added, invitation; reset link, factor removed, invitation; password changed.
     smtp.takes(6).await;
