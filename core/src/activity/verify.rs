@@ -273,7 +273,6 @@ async fn verify_from(
     let wanted: std::collections::HashSet<i64> = heads.iter().map(|head| head.number).collect();
     let mut tasks = tokio::task::JoinSet::new();
     let mut next = start;
-    let mut last = start;
     let mut parts: BTreeMap<i64, Part> = BTreeMap::new();
     loop {
         while tasks.len() < ASIDE && next < head.number {
@@ -290,7 +289,6 @@ async fn verify_from(
         let Some(done) = tasks.join_next().await else { break };
         let (from, part) =
             done.map_err(|error| db::Error::Failed(sqlx::Error::Io(std::io::Error::other(error))))??;
-        last = last.max(from);
         parts.insert(from, part);
     }
     for part in parts.into_values() {
